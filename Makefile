@@ -1,0 +1,46 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+RUN ?= runs/paper
+
+.PHONY: help env run replay test test-all lint format bench docs clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+env: .venv/.stamp  ## make .venv with pmm in it
+
+.venv/.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=python3.12 make ...)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: env  ## the main job: quote twelve assets for a simulated hour, then report
+	$(BIN)/pmm quote configs/paper.toml --run $(RUN)
+	$(BIN)/pmm report $(RUN)
+
+replay: env  ## the same engine over a recorded half hour
+	$(BIN)/pmm replay configs/replay.toml
+
+test: env  ## the default test suite
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-all: env  ## every test, the slow ones too
+	$(BIN)/python -m pytest -n auto
+
+lint: env  ## style, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: env  ## rewrite to the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: env  ## measure the cycle by stage; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.cycle
+
+clean:  ## remove what the commands made
+	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""portfolio-mm: one engine that quotes many perpetuals from one margin account."""
