@@ -1,0 +1,1 @@
+"""The mathematics, pure: one formula, one place."""
