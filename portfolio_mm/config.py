@@ -1,0 +1,200 @@
+"""The configuration of a run: one TOML file, one frozen struct per stage.
+
+Unknown keys, wrong types, non-finite and out-of-range values are refused with the path of the key.
+What can lose money has no default: the venue, leverage, sizes, the volatility budget, the loss
+limit. Every other default is a prior, and says so.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from portfolio_mm.venues.settings import Embedded, Recorded
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+
+Feature = Literal["bim_10", "bim_25", "bim_50", "flow"]
+"""Sensor features that can observe drift: book imbalance within so many bps, signed taker flow."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the key."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section."""
+
+
+class Asset(Section):
+    """One market to quote."""
+
+    name: str
+    leverage: Annotated[int, Meta(ge=1)]
+    size_usd: Positive  # reference fill size z
+    isolated_margin_usd: NonNegative = 0.0  # most margin an isolated position may take
+
+
+class Account(Section):
+    """How the account is margined."""
+
+    margin_buffer: Fraction  # share of equity never offered as margin
+
+
+class Sensor(Section):
+    """How market data become observations."""
+
+    volatility_interval_s: Positive = 5.0  # spacing of return samples
+    loadings: dict[Feature, tuple[float, float]] = {}  # feature -> (1/s per unit, noise sd in 1/s)
+
+
+class Belief(Section):
+    """Priors of the filter. They give way to data with the stated strengths and windows."""
+
+    volatility_daily: Positive = 0.03  # prior median of long-run sigma, per square root of a day
+    level_sd: Positive = 0.7  # prior sd of ln of that
+    level_half_life_s: Positive = 86400.0  # how slowly the long-run level itself moves
+    excursion_sd: Positive = 0.5  # stationary sd of ln sigma around its long-run level
+    excursion_half_life_s: Positive = 900.0
+    tail_strength: Positive = 20.0  # return samples the prior of no fat tail is worth
+    tail_half_life_s: Positive = 3600.0
+    drift_share: Positive = 0.3  # sd of drift's move over its lifetime, in units of diffusion's
+    drift_half_life_s: Positive = 60.0
+    correlation: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # prior of every pair
+    correlation_strength: Positive = 20.0  # samples the prior is worth
+    correlation_half_life_s: Positive = 3600.0
+    factors: Annotated[int, Meta(ge=1)] = 3
+    arrival: Positive = 0.05  # takers per second and side
+    arrival_strength_s: Positive = 60.0  # seconds of observation the prior is worth
+    decay: Positive = 2500.0  # 1/fraction
+    decay_strength: Positive = 10.0  # sweeps the prior is worth
+    window_s: Positive = 600.0  # memory of arrival and decay
+    informed: Share = 0.1
+    informed_strength: Positive = 20.0  # informed fills the prior is worth
+
+
+class Governor(Section):
+    """How much may be risked."""
+
+    volatility_budget: Share  # daily volatility of PnL from inventory, as a share of equity
+    kelly_fraction: Share
+    max_drawdown: Share  # loss limit: from the peak of equity, quoting ends
+    toxicity_share: Positive = 1.0  # expected adverse selection allowed, in units of spread income
+    beta: NonNegative = 1.0  # of u^2 in gamma
+    equity_half_life_s: Positive = 600.0  # slow equity, so that a misread balance moves nothing
+    refresh_s: Positive = 10.0  # how often gamma of the volatility budget is solved anew
+
+
+class Actuary(Section):
+    """How quotes are priced."""
+
+    levels: Annotated[int, Meta(ge=1, le=20)] = 3
+    spacing: Positive = 0.5  # between levels, in units of 1/kappa
+    latency_s: Positive = 0.3  # from decision to a changed quote
+    impact: NonNegative = 0.1  # prior: price of unwinding our own size, in 1/kappa at full share
+
+
+class Executor(Section):
+    """How quotes become orders."""
+
+    price_tolerance: NonNegative = 0.1  # keep a resting order this close to its target, in 1/kappa
+    size_tolerance: Fraction = 0.2  # and this close in size
+    action_price_usd: NonNegative = 0.0  # shadow price of one request
+
+
+class Evaluator(Section):
+    """How fills are judged."""
+
+    adverse_horizon_s: Positive = 10.0  # a young fill's price move counts as adverse selection
+
+
+class Run(Section):
+    """How the engine is run."""
+
+    cycle_s: Positive = 1.0  # longest wait between two quote cycles
+    stale_s: Positive = 30.0  # a book older than this is not quoted on
+    durable_journal: bool = True  # commit intents and fills to disk before acting on them
+
+
+class Config(Section):
+    """A whole run."""
+
+    name: str
+    venue: Embedded | Recorded
+    account: Account
+    assets: Annotated[tuple[Asset, ...], Meta(min_length=1)]
+    governor: Governor
+    sensor: Sensor = Sensor()
+    belief: Belief = Belief()
+    actuary: Actuary = Actuary()
+    executor: Executor = Executor()
+    evaluator: Evaluator = Evaluator()
+    run: Run = Run()
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, is not TOML, or a key is unknown, of the wrong type, not finite
+        or out of range. Complaints that involve several keys are listed all at once.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    _refuse_not_finite(raw, "$", path)
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    complaints = check(config)
+    if complaints:
+        raise ConfigError(f"{path}: " + "; ".join(complaints))
+    return config
+
+
+def check(config: Config) -> list[str]:
+    """Return every complaint that involves more than one key."""
+    complaints = []
+    names = [asset.name for asset in config.assets]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        complaints.append(f"assets: named twice: {', '.join(repeated)}")
+    if config.run.stale_s <= config.run.cycle_s:
+        complaints.append("run.stale_s must be longer than run.cycle_s")
+    if config.evaluator.adverse_horizon_s < config.run.cycle_s:
+        complaints.append("evaluator.adverse_horizon_s must be at least run.cycle_s")
+    if config.actuary.latency_s > config.run.stale_s:
+        complaints.append("actuary.latency_s must be shorter than run.stale_s")
+    return complaints
+
+
+def _refuse_not_finite(value: Any, path: str, file: Path) -> None:
+    """TOML knows nan and inf; no key of ours does."""
+    match value:
+        case float() if not math.isfinite(value):
+            raise ConfigError(f"{file}: expected a finite number, was {value} - at `{path}`")
+        case dict():
+            for key, item in value.items():
+                _refuse_not_finite(item, f"{path}.{key}", file)
+        case list():
+            for index, item in enumerate(value):
+                _refuse_not_finite(item, f"{path}[{index}]", file)
+        case _:
+            pass
