@@ -1,0 +1,1 @@
+"""Measurements; each checks that the result is right before it times it."""
