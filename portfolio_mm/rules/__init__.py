@@ -1,0 +1,1 @@
+"""The exchange's arithmetic: grids, margin, fees, funding."""
