@@ -1,0 +1,1 @@
+"""Simulated and replayed markets: the exchange, its participants, and what connects us to it."""

@@ -1,0 +1,93 @@
+"""Settings of the venues: the table [venue] of a run's configuration decodes into one of them.
+
+What can lose money, or names an experiment, has no default. Everything else is a documented
+prior about the market that is simulated.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0)]
+Hours = Annotated[float, Meta(gt=0, le=744)]
+Levels = Annotated[int, Meta(ge=1, le=20)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Regime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A market regime as multiples of each asset's long-run values."""
+
+    minutes: Positive  # mean duration
+    volatility: Positive  # of sigma and of the other makers' half-spreads
+    drift: NonNegative  # of the innovations of drift
+    informed: NonNegative  # of the rate at which informed takers look at the book
+    activity: Positive  # of the base rate of noise takers
+
+
+QUIET = Regime(minutes=40.0, volatility=0.7, drift=0.5, informed=0.7, activity=0.9)
+TRENDING = Regime(minutes=15.0, volatility=1.1, drift=3.0, informed=1.3, activity=1.1)
+CRISIS = Regime(minutes=4.0, volatility=3.0, drift=2.0, informed=2.5, activity=2.0)
+
+
+class Embedded(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="embedded",
+):
+    """The simulated exchange inside the process, on a virtual clock."""
+
+    seed: Seed  # of everything random
+    hours: Hours  # length of the session
+    deposit_usd: Positive  # split evenly over the collateral pools
+
+    start: Instant = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+
+    feed_ms: NonNegative = 100.0  # exchange to us: public market data
+    feed_jitter_ms: NonNegative = 20.0  # mean of an exponential on top, here and below
+    order_ms: NonNegative = 200.0  # us to the matching engine
+    order_jitter_ms: NonNegative = 50.0
+    response_ms: NonNegative = 100.0  # exchange to us: fills, order updates, account
+    response_jitter_ms: NonNegative = 20.0
+
+    book_ms: Positive = 500.0  # a book is sent this often,
+    best_ms: Positive = 100.0  # and when a best price changed, at most this often
+    context_ms: Positive = 3000.0  # mark and oracle prices change this often
+    levels: Levels = 10  # per side of a sent book
+
+    regimes: tuple[Regime, Regime, Regime] = (QUIET, TRENDING, CRISIS)
+    drift_share: NonNegative = 0.3  # sd of drift's move over its life, in units of diffusion's
+    drift_half_life_s: Positive = 120.0
+    volatility_scale: Positive = 1.0  # of every listed volatility
+    arrival_scale: Positive = 1.0  # of every listed taker rate
+    informed_scale: NonNegative = 1.0  # of the rate of informed takers
+    foresight_s: NonNegative = 40.0  # informed takers know fair value up to this far ahead
+
+    requests: NonNegative = 10_000.0  # actions the address may send before its volume earns more
+
+
+class Recorded(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="recorded",
+):
+    """Recorded market data, with our orders simulated against them."""
+
+    seed: Seed
+    deposit_usd: Positive
+
+    order_ms: NonNegative = 200.0
+    order_jitter_ms: NonNegative = 50.0
+    response_ms: NonNegative = 100.0
+    response_jitter_ms: NonNegative = 20.0
