@@ -1,0 +1,1 @@
+"""SENSOR: books and prints in, observations with known noise out."""

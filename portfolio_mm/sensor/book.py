@@ -20,8 +20,8 @@ def imbalance(
     `depth` is a fraction, the other arguments are (N, D), `log_mid` (N,). 0 where both are empty.
     """
     mid = np.exp(log_mid)[:, None]
-    bids = np.sum(bid_size, axis=1, where=bid_price >= mid * (1.0 - depth))
-    asks = np.sum(ask_size, axis=1, where=ask_price <= mid * (1.0 + depth))
+    bids = (bid_size * (bid_price >= mid * (1.0 - depth))).sum(axis=1)
+    asks = (ask_size * (ask_price <= mid * (1.0 + depth))).sum(axis=1)
     total = bids + asks
     balance: Floats = (bids - asks) / np.where(total > 0, total, 1.0)
     return balance

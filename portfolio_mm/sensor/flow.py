@@ -35,28 +35,29 @@ def sweeps(trades: Trades, log_fair: Floats, counted: Bools) -> Sweeps:
     counted : (N,)
         Assets with a usable `log_fair`.
     """
-    n = log_fair.shape[0]
-    takers = np.zeros(2 * n)
-    reach = np.zeros(2 * n)
-    signed = np.zeros(n)
-    total = np.zeros(n)
+    n = len(log_fair)
     keep = counted[trades.asset] & (trades.price > 0)
-    if keep.any():
-        asset, side = trades.asset[keep], trades.side[keep]
-        notional = trades.price[keep] * trades.size[keep]
-        np.add.at(signed, asset, side * notional)
-        np.add.at(total, asset, notional)
-        depth = np.maximum(side * (np.log(trades.price[keep]) - log_fair[asset]), 0.0)
-        book_side = 2 * asset + (side > 0)
-        _, sweep = np.unique(
-            np.stack([book_side, trades.time_ns[keep]]), axis=1, return_inverse=True
-        )
-        sweep = sweep.reshape(-1)
-        furthest = np.zeros(sweep.max() + 1)
-        np.maximum.at(furthest, sweep, depth)
-        owner = np.zeros_like(furthest, dtype=np.int64)
-        owner[sweep] = book_side
-        np.add.at(takers, owner, 1.0)
-        np.add.at(reach, owner, furthest)
-    imbalance = signed / np.where(total > 0, total, 1.0)
-    return Sweeps(takers.reshape(n, 2), reach.reshape(n, 2), imbalance)
+    asset, side, time_ns = trades.asset[keep], trades.side[keep], trades.time_ns[keep]
+    price = trades.price[keep]
+    notional = price * trades.size[keep]
+    depth = np.maximum(side * (np.log(price) - log_fair[asset]), 0.0)
+
+    # Prints of one sweep are neighbours after sorting by book side, then time.
+    book_side = 2 * asset + (side > 0)
+    order = np.lexsort((time_ns, book_side))
+    owner, moment = book_side[order], time_ns[order]
+    starts = np.flatnonzero(
+        np.concatenate([[True], (np.diff(owner) != 0) | (np.diff(moment) != 0)])[: len(order)]
+    )
+    owner = owner[starts]
+    furthest = np.maximum.reduceat(depth[order], starts) if len(starts) else depth
+
+    takers = np.bincount(owner, minlength=2 * n).astype(np.float64)
+    reach = np.bincount(owner, furthest, 2 * n).astype(np.float64, copy=False)
+    signed = np.bincount(asset, side * notional, n)
+    total = np.bincount(asset, notional, n)
+    return Sweeps(
+        takers=takers.reshape(n, 2),
+        reach=reach.reshape(n, 2),
+        imbalance=signed / np.where(total > 0, total, 1.0),
+    )

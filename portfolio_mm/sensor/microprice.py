@@ -19,23 +19,21 @@ def microprice(
     Parameters
     ----------
     bid_price, bid_size, ask_price, ask_size : (N,)
-        Best level of each side; NaN or zero sizes give NaN.
+        Best level of each side.
     tick : (N,)
         Tick as a fraction of the price.
 
     Returns
     -------
     log_price, variance : (N,)
-        NaN where there is no two-sided book.
+        NaN where a side has no price or no size.
 
     Source: Stoikov, "The micro-price" (2018), first-order form.
     """
-    total = bid_size + ask_size
-    present = (total > 0) & (bid_price > 0) & (ask_price > 0)
-    total = np.where(present, total, 1.0)
-    bid = np.where(present, bid_price, 1.0)
-    ask = np.where(present, ask_price, 1.0)
-    log_price = np.log((bid * ask_size + ask * bid_size) / total * present + ~present)
+    present = (bid_size > 0) & (ask_size > 0) & (bid_price > 0) & (ask_price > 0)
+    bid = np.where(present, bid_price, np.nan)
+    ask = np.where(present, ask_price, np.nan)
+    weight = bid_size / np.where(present, bid_size + ask_size, 1.0)
     half = 0.5 * np.log(ask / bid)
-    variance = np.maximum(half * half / 3.0, tick * tick / 12.0)
-    return np.where(present, log_price, np.nan), np.where(present, variance, np.nan)
+    variance: Floats = np.maximum(half * half / 3.0, tick * tick / 12.0)
+    return np.log(bid + weight * (ask - bid)), variance

@@ -1,8 +1,8 @@
 """SENSOR: raw books and prints in, observations with known noise out.
 
-Active without calibration are only observations whose noise is derived: the micro-price and squared
-returns. Features that observe drift are always recorded, and observe only where the configuration
-gives their loading and noise. A repeated book is not a new observation.
+Active without calibration are only observations whose noise is derived or measured: the micro-price
+and squared returns. Features that observe drift are always recorded, and observe only where the
+configuration gives their loading and noise. A repeated book is not a new observation.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from portfolio_mm.rules import ticks
 from portfolio_mm.sensor.book import imbalance
 from portfolio_mm.sensor.flow import sweeps
 from portfolio_mm.sensor.microprice import microprice
-from portfolio_mm.sensor.volatility import log_variance
+from portfolio_mm.sensor.volatility import Noise, log_variance, observe, quiet, share
 from portfolio_mm.theory import log_chi2
 from portfolio_mm.types import (
     NS,
+    Bools,
     Floats,
     Ints,
     MarketSnapshot,
@@ -51,7 +52,8 @@ class State(NamedTuple):
     log_price: Floats  # (N,) its log micro-price, NaN before the first
     sample_ns: Ints  # (N,) of the last return sample
     sample: Floats  # (N,) its log micro-price, NaN before the first
-    sample_variance: Floats  # (N,)
+    sample_variance: Floats  # (N,) of its error, as the spread allows
+    noise: Noise  # how much of that shows in returns
 
 
 def init(config: Sensor, universe: Universe) -> tuple[Params, State]:
@@ -59,53 +61,45 @@ def init(config: Sensor, universe: Universe) -> tuple[Params, State]:
     n = len(universe)
     unseen = np.full(n, np.nan)
     never = np.zeros(n, dtype=np.int64)
-    state = State(0, never, unseen, never, unseen, np.zeros(n))
+    state = State(0, never, unseen, never, unseen, np.zeros(n), quiet(n))
     return Params(config, universe.sz_decimals), state
 
 
 def step(params: Params, state: State, snapshot: MarketSnapshot) -> tuple[State, Observations]:
     """Observe one snapshot."""
     config = params.config
-    usable = snapshot.status == MarketStatus.OPEN
     bid, ask = snapshot.bid_price[:, 0], snapshot.ask_price[:, 0]
+    tick = _tick(bid, params.sz_decimals)
     log_price, variance = microprice(
-        bid, snapshot.bid_size[:, 0], ask, snapshot.ask_size[:, 0], _tick(bid, params.sz_decimals)
+        bid, snapshot.bid_size[:, 0], ask, snapshot.ask_size[:, 0], tick
     )
-    usable &= np.isfinite(log_price)
+    usable = (snapshot.status == MarketStatus.OPEN) & np.isfinite(log_price)
     fresh = usable & (snapshot.book_time_ns > state.book_time_ns)
-    age = (snapshot.time_ns - snapshot.book_time_ns) / NS
+    age = np.maximum(snapshot.time_ns - snapshot.book_time_ns, 0) / NS
 
     # One sampling grid for all assets, so that their returns overlap.
     grid = round(config.volatility_interval_s * NS)
     on_grid = snapshot.time_ns // grid > state.time_ns // grid
-    started = np.isfinite(state.sample)
-    due = usable & (snapshot.book_time_ns > state.sample_ns) & on_grid
-    sampled = due & started
-    elapsed = (snapshot.book_time_ns - state.sample_ns) / NS
+    due = usable & on_grid & (snapshot.book_time_ns > state.sample_ns)
+    sampled = due & np.isfinite(state.sample)
     returns = np.where(sampled, log_price - state.sample, np.nan)
-    interval = np.where(sampled, elapsed, 1.0)
-    noise = np.where(sampled, variance + state.sample_variance, 0.0) / interval
+    interval = np.where(sampled, (snapshot.book_time_ns - state.sample_ns) / NS, 1.0)
+    noise = observe(state.noise, sampled, returns, state.sample_variance)
+    shown = share(noise, variance) * (variance + state.sample_variance) / interval
 
     known = np.isfinite(state.log_price)
     flow = sweeps(snapshot.trades, state.log_price, known)
     exposure = (snapshot.time_ns - state.time_ns) / NS if state.time_ns else 0.0
-    features = np.zeros((len(usable), len(FEATURES)))
-    for column, depth in enumerate(DEPTHS):
-        features[:, column] = imbalance(
-            snapshot.bid_price,
-            snapshot.bid_size,
-            snapshot.ask_price,
-            snapshot.ask_size,
-            np.where(usable, log_price, 0.0),
-            depth,
-        )
-    features[:, -1] = flow.imbalance
+    log_mid = np.where(usable, log_price, 0.0)
+    book = snapshot.bid_price, snapshot.bid_size, snapshot.ask_price, snapshot.ask_size
+    features = np.stack([*(imbalance(*book, log_mid, d) for d in DEPTHS), flow.imbalance], axis=1)
     features[~usable] = 0.0
 
     rows = [_rows(fresh, Target.FAIR_VALUE, log_price, variance, 0.0, age)]
     if sampled.any():
-        z = log_variance(np.where(sampled, returns, 1.0), interval, noise)
-        rows.append(_rows(sampled, Target.LOG_VARIANCE, z, log_chi2.VARIANCE, noise, age))
+        half_spread = np.sqrt(3.0 * variance)
+        z = log_variance(np.where(sampled, returns, 1.0), interval, half_spread, tick)
+        rows.append(_rows(sampled, Target.LOG_VARIANCE, z, log_chi2.VARIANCE, shown, age))
     for name, (loading, sd) in config.loadings.items():
         z = loading * features[:, FEATURES.index(name)]
         rows.append(_rows(fresh, Target.DRIFT, z, sd * sd, 0.0, age))
@@ -135,6 +129,7 @@ def step(params: Params, state: State, snapshot: MarketSnapshot) -> tuple[State,
         sample_ns=np.where(due, snapshot.book_time_ns, state.sample_ns),
         sample=np.where(due, log_price, state.sample),
         sample_variance=np.where(due, variance, state.sample_variance),
+        noise=noise,
     )
     return state, observations
 
@@ -149,7 +144,12 @@ def _tick(price: Floats, sz_decimals: Ints) -> Floats:
 
 
 def _rows(
-    chosen: np.ndarray, target: Target, value: Floats, variance: object, noise: object, age: Floats
+    chosen: Bools,
+    target: Target,
+    value: Floats,
+    variance: Floats | float,
+    noise: Floats | float,
+    age: Floats,
 ) -> tuple[Ints, Ints, Floats, Floats, Floats, Floats]:
     """Return the columns of one kind of observation for the chosen assets."""
     asset = np.flatnonzero(chosen)
@@ -158,7 +158,7 @@ def _rows(
         asset,
         np.full(len(asset), int(target), dtype=np.int64),
         value[asset],
-        np.broadcast_to(np.asarray(variance, dtype=np.float64), shape)[asset],
-        np.broadcast_to(np.asarray(noise, dtype=np.float64), shape)[asset],
+        np.broadcast_to(variance, shape)[asset],
+        np.broadcast_to(noise, shape)[asset],
         age[asset],
     )
