@@ -1,0 +1,1 @@
+"""ACTUARY: the expected profit of every candidate quote."""

@@ -32,3 +32,18 @@ def smallest_depth(
         option_floor(sigma, stale_s)[:, None],
         glosten_milgrom.floor(variance[:, None], informed, decay),
     )
+
+
+def break_even(fee: Floats, variance: Floats, informed: float, decay: float) -> Floats:
+    """Return the depth at which a fill earns nothing, δ = fee + AS(δ), (N,), fraction.
+
+    Damped fixed-point iteration from the fee and the Glosten–Milgrom floor together, an upper
+    bound, because AS falls beyond the floor.
+    """
+    depth = fee + glosten_milgrom.floor(variance, informed, decay)
+    for _ in range(60):
+        charge = glosten_milgrom.adverse_selection(
+            depth, variance, informed, np.exp(-decay * np.maximum(depth, 0.0))
+        )
+        depth = 0.5 * (depth + fee + charge)
+    return depth

@@ -12,34 +12,41 @@ import numpy as np
 
 from portfolio_mm.types import Floats
 
+SMALLEST_GAP = 1e-12
 
-def concession(
-    side: int,
-    price: Floats,
-    book_price: Floats,
-    book_size: Floats,
-    size: Floats,
-    decay: Floats,
-    eta: float,
-) -> Floats:
-    """Return the self-impact of a fill at each candidate of one side, (N, L), fraction.
+
+def ahead(depth: Floats, book_depth: Floats, notional: Floats) -> Floats:
+    """Return Q, the notional of the book up to a depth, (..., L), USD.
+
+    The size of a level counts in proportion to the way from the level before it (from fair value
+    for the first), so that Q is continuous in the depth and complete at the level's own price.
 
     Parameters
     ----------
-    side
-        +1 for bids, −1 for asks.
-    price : (N, L)
-        Candidate prices.
-    book_price, book_size : (N, D)
-        That side of the book in USD and contracts; NaN and 0 where absent.
-    size, decay : (N,)
-        z in USD and κ in 1/fraction.
+    depth : (..., L)
+        Depths of the candidates from fair value, fraction.
+    book_depth, notional : (..., D)
+        Depths of the book's levels, best first, and their sizes in USD; NaN and 0 where absent.
+    """
+    level = np.maximum(book_depth, 0.0)[..., None, :]
+    before = np.concatenate([np.zeros_like(level[..., :1]), level[..., :-1]], axis=-1)
+    gap = np.maximum(level - before, SMALLEST_GAP)
+    part = np.clip((depth[..., :, None] - before) / gap, 0.0, 1.0)
+    total: Floats = (np.nan_to_num(part) * notional[..., None, :]).sum(axis=-1)
+    return total
+
+
+def concession(ahead: Floats, size: Floats, decay: Floats, eta: float) -> Floats:
+    """Return the self-impact of a fill, η/κ · z/(z + Q), fraction.
+
+    Parameters
+    ----------
+    ahead
+        Q, USD.
+    size, decay
+        z in USD and κ in 1/fraction; all broadcast.
     eta
         η, the concession at full share, in units of 1/κ.
     """
-    at_or_better = side * (book_price[:, None, :] - price[:, :, None]) >= 0.0
-    notional = np.nan_to_num(book_price) * book_size
-    ahead = np.sum(np.where(at_or_better, notional[:, None, :], 0.0), axis=2)
-    share: Floats = size[:, None] / (size[:, None] + ahead)
-    impact: Floats = eta * share / decay[:, None]
+    impact: Floats = eta * size / ((size + ahead) * decay)
     return impact

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from portfolio_mm.actuary.floors import smallest_depth
-from portfolio_mm.actuary.impact import concession
+from portfolio_mm.actuary.impact import ahead, concession
 from portfolio_mm.config import Actuary
 from portfolio_mm.rules import ticks
 from portfolio_mm.theory import glosten_milgrom
 from portfolio_mm.theory.closed_form import effective_covariance, solve
+from portfolio_mm.theory.informed_flow import knowledge_variance
 from portfolio_mm.types import (
     NS,
     Floats,
@@ -26,8 +27,10 @@ from portfolio_mm.types import (
     Universe,
 )
 
-SIGN = np.array([1.0, -1.0])
+SIDE = np.array([1, -1])
 """s of bid and ask."""
+
+SIGN = SIDE.astype(np.float64)
 
 SETTLEMENT_S = 3600.0
 
@@ -46,19 +49,15 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """The last cycle's solution, from which the fixed point of the cost goes on."""
+    """What the next cycle needs."""
 
-    half_width: Floats  # (N, 2)
-    cost: Floats  # (N, 2)
-    drift_response: Floats  # (N, N) M, s
+    drift_response: Floats  # (N, N) M of the last cycle, s
 
 
 def init(config: Actuary, universe: Universe, cycle_s: float) -> tuple[Params, State]:
-    """Return the parameters and a state without a solution."""
+    """Return the parameters and a state without a response to drift."""
     n = len(universe)
-    return Params(config, universe, cycle_s), State(
-        np.zeros((n, 2)), np.zeros((n, 2)), np.zeros((n, n))
-    )
+    return Params(config, universe, cycle_s), State(np.zeros((n, n)))
 
 
 def step(
@@ -72,24 +71,33 @@ def step(
     config, universe = params.config, params.universe
     size, fee = universe.size_usd, universe.maker_fee
     fair = np.where(belief.known, np.exp(belief.log_price), 1.0)
-    variance = belief.variance + (belief.tail * belief.sigma) ** 2 * params.stale_s
+    variance = knowledge_variance(
+        belief.variance, belief.tail * belief.sigma, params.stale_s + belief.foresight_s
+    )
+
+    decay = belief.decay[:, :, None]
+    book_depth, notional = _book(snapshot, fair)
+
+    def reach(depth: Floats) -> Floats:
+        """Probability that a taker reaches depths (N, 2, L) from fair value."""
+        return np.exp(-decay * np.maximum(depth, 0.0))
 
     def adverse_selection(depth: Floats) -> Floats:
-        """AS at depths (N, 2, ...) from fair value."""
-        shape = (len(size), 2) + (1,) * (depth.ndim - 2)
-        decay = belief.decay.reshape(shape)
+        """AS at depths (N, 2, L) from fair value."""
         return glosten_milgrom.adverse_selection(
-            depth,
-            variance.reshape((-1,) + (1,) * (depth.ndim - 1)),
-            belief.informed.reshape(shape),
-            np.exp(-decay * np.maximum(depth, 0.0)),
+            depth, variance[:, None, None], belief.informed[:, :, None], reach(depth)
         )
 
-    # Two steps of the fixed point c = fee + AS(δ*(c)), started from the last cycle's.
-    premium = np.where(state.half_width > 0, state.half_width - state.cost, 1.0 / belief.decay)
-    depth = np.where(state.half_width > 0, state.half_width, 1.0 / belief.decay)
-    cost = fee[:, None] + adverse_selection(depth)
-    cost = fee[:, None] + adverse_selection(cost + premium)
+    def impact(depth: Floats) -> Floats:
+        """Self-impact at depths (N, 2, L) from fair value."""
+        before_us = ahead(depth, book_depth, notional)
+        return concession(before_us, size[:, None, None], decay, config.impact)
+
+    # The cost of a fill is that of the depth at which a quote would stand if nobody were informed.
+    # Charging it at δ* itself, δ* = c(δ*) + ..., has no solution once informed takers reach further
+    # than noise does: there AS grows faster than δ.
+    monopoly = (fee[:, None] + 1.0 / belief.decay)[:, :, None]
+    cost = fee[:, None] + (adverse_selection(monopoly) + impact(monopoly))[:, :, 0]
     form = solve(
         effective_covariance(belief.covariance, state.drift_response, belief.drift_covariance),
         budget.gamma,
@@ -113,29 +121,14 @@ def step(
         ]
     )
     ladder = np.arange(config.levels) * config.spacing
-    depth = nearest[:, :, None] + ladder / belief.decay[:, :, None]
+    depth = nearest[:, :, None] + ladder / decay
     price = fair[:, None, None] * np.exp(-SIGN[:, None] * depth)
 
     drift_and_carry = form.drift_shift - form.carry
     edge = depth + (SIGN * drift_and_carry[:, None])[:, :, None]
-    adverse = adverse_selection(depth)
-    impact = np.stack(
-        [
-            concession(
-                sign, price[:, side], book_price, book_size, size, belief.decay[:, side], config.impact
-            )
-            for side, (sign, book_price, book_size) in enumerate(
-                [
-                    (1, snapshot.bid_price, snapshot.bid_size),
-                    (-1, snapshot.ask_price, snapshot.ask_size),
-                ]
-            )
-        ],
-        axis=1,
-    )
-    rate = belief.arrival[:, :, None] * np.exp(-belief.decay[:, :, None] * np.maximum(depth, 0.0))
-    probability = -np.expm1(-rate * params.cycle_s)
-    profit = edge - adverse - impact - fee[:, None, None]
+    adverse, concessions = adverse_selection(depth), impact(depth)
+    probability = -np.expm1(-belief.arrival[:, :, None] * reach(depth) * params.cycle_s)
+    profit = edge - adverse - concessions - fee[:, None, None]
     volume = size[:, None] * belief.arrival  # what may be swept
     inventory_price = SIGN * (form.skew - form.asymmetry)[:, None]
     surface = PricingSurface(
@@ -151,7 +144,7 @@ def step(
         probability=probability,
         edge=edge,
         adverse_selection=adverse,
-        impact=impact,
+        impact=concessions,
         fee=fee,
         margin=profit - inventory_price[:, :, None],
         expected_pnl=probability * size[:, None, None] * profit,
@@ -159,18 +152,23 @@ def step(
         sweep=float(belief.crisis @ volume.sum(axis=1) / volume.sum()),
         side_weights=volume.sum(axis=0) / volume.sum(),
     )
-    return State(form.half_width, cost, form.drift_response), surface
+    return State(form.drift_response), surface
+
+
+def _book(snapshot: MarketSnapshot, fair: Floats) -> tuple[Floats, Floats]:
+    """Return the depth from fair value and the notional of every level, (N, 2, D)."""
+    price = np.stack([snapshot.bid_price, snapshot.ask_price], axis=1)
+    size = np.stack([snapshot.bid_size, snapshot.ask_size], axis=1)
+    depth = SIGN[:, None] * np.log(fair[:, None, None] / price)
+    return depth, np.nan_to_num(price) * size
 
 
 def _passive_depth(universe: Universe, snapshot: MarketSnapshot, fair: Floats) -> Floats:
     """Return the depth from fair value at which a quote just does not cross the book, (N, 2)."""
-    decimals = universe.sz_decimals
-    bid, ask = snapshot.bid_price[:, 0], snapshot.ask_price[:, 0]
-    present = (bid > 0) & (ask > 0)
-    depths = []
-    for sign, opposite in ((1, ask), (-1, bid)):
-        touch = ticks.to_units(np.where(present, opposite, 1.0), decimals, sign)
-        tick = ticks.tick_units(touch, decimals, -sign)
-        best = ticks.from_units(touch - sign * tick, decimals)
-        depths.append(np.where(present, -sign * np.log(best / fair), 0.0))
-    return np.stack(depths, axis=1)
+    decimals = universe.sz_decimals[:, None]
+    opposite = np.stack([snapshot.ask_price[:, 0], snapshot.bid_price[:, 0]], axis=1)
+    present = np.all(opposite > 0, axis=1, keepdims=True)
+    touch = ticks.to_units(np.where(present, opposite, 1.0), decimals, SIDE)
+    best = touch - SIDE * ticks.tick_units(touch, decimals, -SIDE)
+    depth = SIGN * np.log(fair[:, None] / ticks.from_units(best, decimals))
+    return np.where(present, depth, 0.0)

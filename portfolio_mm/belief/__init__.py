@@ -1,0 +1,1 @@
+"""BELIEF: observations and fills in, the one posterior over the market out."""

@@ -23,7 +23,7 @@ from portfolio_mm.types import Bools, Floats, Ints
 class Joint(NamedTuple):
     """Moments of (v, μ), stacked: mean (2N,), covariance (2N, 2N).
 
-    An asset that was never observed has a diffuse v: its rows are zero until `known`.
+    An asset that was never observed has a diffuse v: its row of v is zero until `known`.
     """
 
     mean: Floats
@@ -31,9 +31,12 @@ class Joint(NamedTuple):
     known: Bools  # (N,)
 
 
-def stationary(n: int) -> Joint:
-    """Return the state before any data; the first `predict` gives μ its stationary covariance."""
-    return Joint(np.zeros(2 * n), np.zeros((2 * n, 2 * n)), np.zeros(n, dtype=np.bool_))
+def stationary(drift: Floats) -> Joint:
+    """Return the state before any data: v unknown, μ with its stationary covariance (N, N)."""
+    n = len(drift)
+    covariance = np.zeros((2 * n, 2 * n))
+    covariance[n:, n:] = drift
+    return Joint(np.zeros(2 * n), covariance, np.zeros(n, dtype=np.bool_))
 
 
 def drift_stationary(covariance: Floats, reversion: float, share: float) -> Floats:
@@ -42,9 +45,7 @@ def drift_stationary(covariance: Floats, reversion: float, share: float) -> Floa
     return stationary_covariance
 
 
-def predict(
-    state: Joint, dt: float, covariance: Floats, drift: Floats, reversion: float
-) -> Joint:
+def predict(state: Joint, dt: float, covariance: Floats, drift: Floats, reversion: float) -> Joint:
     """Advance by `dt` seconds, exactly.
 
     With e = exp(−k dt) and φ = (1 − e)/k:
@@ -67,23 +68,26 @@ def predict(
     phi = one_minus_e / reversion
     mean, p = state.mean, state.covariance
     p_vv, p_vm, p_mm = p[:n, :n], p[:n, n:], p[n:, n:]
-    moved = p_vm + phi * p_mm
+    cross = phi * (p_vm + (0.5 * phi) * p_mm)
     spread = (2.0 / reversion) * (dt - 2.0 * phi + one_minus_e * (1.0 + e) / (2.0 * reversion))
     p_new = np.empty_like(p)
-    p_new[:n, :n] = p_vv + phi * (p_vm.T + moved) + covariance * dt + drift * spread
-    p_new[:n, n:] = e * moved + drift * (one_minus_e * one_minus_e / reversion)
+    p_new[:n, :n] = p_vv + (cross + cross.T) + covariance * dt + drift * spread
+    p_new[:n, n:] = e * (p_vm + phi * p_mm) + drift * (one_minus_e * one_minus_e / reversion)
     p_new[n:, :n] = p_new[:n, n:].T
     p_new[n:, n:] = e * e * p_mm + drift * (one_minus_e * (1.0 + e))
     unknown = np.flatnonzero(~state.known)
     p_new[unknown, :] = 0.0
     p_new[:, unknown] = 0.0
-    p_new[n + unknown, n + unknown] = drift[unknown, unknown]
     mean_new = np.concatenate([mean[:n] + phi * mean[n:], e * mean[n:]])
+    mean_new[unknown] = 0.0
     return Joint(mean_new, p_new, state.known)
 
 
 def observe(state: Joint, row: Ints, value: Floats, variance: Floats) -> Joint:
     """Condition on simultaneous observations of entries of (v, μ).
+
+    The first observation of an asset's v is taken as it is, the limit of a diffuse prior; there may
+    be only one of it in a batch.
 
     Parameters
     ----------
@@ -96,7 +100,6 @@ def observe(state: Joint, row: Ints, value: Floats, variance: Floats) -> Joint:
     mean, p, known = state.mean.copy(), state.covariance, state.known
     first = (row < n) & ~known[np.minimum(row, n - 1)]
     if first.any():
-        # A diffuse prior takes the first observation as it is.
         mean[row[first]] = value[first]
         p = p.copy()
         p[row[first], row[first]] = variance[first]
@@ -117,23 +120,36 @@ def observe(state: Joint, row: Ints, value: Floats, variance: Floats) -> Joint:
 
 
 def condition_on_fill(
-    state: Joint, asset: int, side: int, log_price: float, informed: float, reach: float
+    state: Joint,
+    asset: int,
+    side: int,
+    log_price: float,
+    informed: float,
+    reach: float,
+    *,
+    drift_s: float = 0.0,
+    ahead: float = 0.0,
 ) -> Joint:
-    """Replace the marginal of v_i by its Glosten–Milgrom posterior and carry the rest along.
+    """Condition on a fill of ours: Glosten–Milgrom on what an informed taker may know.
 
-    With m, s² before and m', s'² after, every other entry follows by regression on v_i:
-    mean += P_·i/s² (m' − m) and P += P_·i P_i· (s'² − s²)/s⁴.
+    That is y = v_i + φ μ_i + ε, fair value τ seconds ahead, with φ = `drift_s` seconds of drift and a
+    variance `ahead` of the diffusion until then; y = v_i by default. With m, s² the moments of y
+    before and m', s'² after, every entry follows by regression on y, c = Cov(·, y):
+    mean += c/s² (m' − m) and P += c cᵀ (s'² − s²)/s⁴. A fill so moves the drift, too.
     """
     if not state.known[asset]:
         return state
-    before = state.covariance[asset, asset]
+    n = len(state.known)
+    covariance = state.covariance[:, asset] + drift_s * state.covariance[:, n + asset]
+    expected = state.mean[asset] + drift_s * state.mean[n + asset]
+    before = covariance[asset] + drift_s * covariance[n + asset] + ahead
     mean, variance, _ = glosten_milgrom.posterior(
-        state.mean[asset], before, log_price, side, informed, reach
+        expected, before, log_price, side, informed, reach
     )
-    slope = state.covariance[:, asset] / before
+    slope = covariance / before
     shrink = float(variance) - before
     return Joint(
-        state.mean + slope * (float(mean) - state.mean[asset]),
+        state.mean + slope * (float(mean) - expected),
         state.covariance + np.outer(slope, slope) * shrink,
         state.known,
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from portfolio_mm.belief import correlation, intensity, joint, volatility
+from portfolio_mm.belief import correlation, informed, intensity, joint, volatility
 from portfolio_mm.config import Belief
 from portfolio_mm.types import (
     NS,
@@ -39,23 +39,27 @@ class State(NamedTuple):
     volatility: volatility.LogVolatility
     correlation: correlation.Correlation
     intensity: intensity.Intensity
-    realised: Floats  # (N, 2) informed fills, judged by what followed
-    predicted: Floats  # (N, 2) informed fills expected
+    informed: Floats  # (N, G) evidence on informed flow
 
 
 def init(config: Belief, universe: Universe) -> tuple[Params, State]:
     """Return the parameters and the stationary prior."""
     n = len(universe)
+    params = Params(config, math.log(2.0) / config.drift_half_life_s)
+    log_volatility = volatility.stationary(config, n)
+    co_movement = correlation.prior(config, n)
+    covariance = _covariance(log_volatility, co_movement)
     state = State(
         time_ns=0,
-        joint=joint.stationary(n),
-        volatility=volatility.stationary(config, n),
-        correlation=correlation.prior(config, n),
+        joint=joint.stationary(
+            joint.drift_stationary(covariance, params.reversion, config.drift_share)
+        ),
+        volatility=log_volatility,
+        correlation=co_movement,
         intensity=intensity.prior(n),
-        realised=np.zeros((n, 2)),
-        predicted=np.zeros((n, 2)),
+        informed=informed.prior(n),
     )
-    return Params(config, math.log(2.0) / config.drift_half_life_s), state
+    return params, state
 
 
 def step(
@@ -71,9 +75,8 @@ def step(
     now = observations.time_ns
     dt = (now - state.time_ns) / NS if state.time_ns else 0.0
 
-    realised = state.realised + updates.realised
-    predicted = state.predicted + updates.predicted
-    informed = informed_share(config, realised, predicted)
+    evidence = informed.observe(config, state.informed, updates.informed_flow, dt)
+    flow = informed.estimate(config, evidence)
     rates = intensity.observe(
         config,
         state.intensity,
@@ -92,28 +95,40 @@ def step(
         observations.variance[seen],
         observations.noise[seen],
     )
-    sigma = volatility.sigma(log_volatility)
+    sigma, tail = volatility.sigma(log_volatility), volatility.tail(config, log_volatility)
+    age = np.zeros(n)
+    age[observations.asset[seen]] = observations.age[seen]
     co_movement = correlation.observe(
-        config, state.correlation, observations.returns, observations.interval, sigma, dt
+        config,
+        state.correlation,
+        observations.returns,
+        observations.interval,
+        age,
+        volatility.mean_sigma(log_volatility),
+        dt,
     )
-    covariance = correlation.matrix(co_movement) * np.outer(sigma, sigma)
+    covariance = _covariance(log_volatility, co_movement)
     drift = joint.drift_stationary(covariance, params.reversion, config.drift_share)
 
     market, clock = state.joint, state.time_ns or now
-    for fill in sorted(fills, key=lambda fill: (fill.time_ns, fill.fill_id)):
+    makers = (fill for fill in fills if fill.maker)
+    for fill in sorted(makers, key=lambda fill: (fill.time_ns, fill.fill_id)):
         until = min(max(fill.time_ns, clock), now)
         market = joint.predict(market, (until - clock) / NS, covariance, drift, params.reversion)
         clock = until
         side = 0 if fill.side > 0 else 1
         log_price = math.log(fill.price)
         depth = max(fill.side * (market.mean[fill.asset] - log_price), 0.0)
+        foresight = float(flow.foresight_s[fill.asset])
         market = joint.condition_on_fill(
             market,
             fill.asset,
             fill.side,
             log_price,
-            float(informed[fill.asset, side]),
+            float(flow.share[fill.asset]),
             math.exp(-decay[fill.asset, side] * depth),
+            drift_s=-math.expm1(-params.reversion * foresight) / params.reversion,
+            ahead=float((tail[fill.asset] * sigma[fill.asset]) ** 2 * foresight),
         )
     market = joint.predict(market, (now - clock) / NS, covariance, drift, params.reversion)
     seen = observations.target != Target.LOG_VARIANCE
@@ -135,25 +150,23 @@ def step(
         drift_covariance=market.covariance[n:, n:],
         reversion=np.full(n, params.reversion),
         sigma=sigma,
-        tail=volatility.tail(config, log_volatility),
+        tail=tail,
         covariance=covariance,
         arrival=intensity.arrival(config, rates),
         decay=decay,
-        informed=informed,
+        informed=np.repeat(flow.share[:, None], 2, axis=1),
+        foresight_s=flow.foresight_s,
         crisis=volatility.crisis(log_volatility),
         known=market.known,
     )
-    state = State(now, market, log_volatility, co_movement, rates, realised, predicted)
+    state = State(now, market, log_volatility, co_movement, rates, evidence)
     return state, belief
 
 
-def informed_share(config: Belief, realised: Floats, predicted: Floats) -> Floats:
-    """Return π, (N, 2): the prior odds times informed fills realised over predicted.
-
-    The prior is worth `informed_strength` informed fills on either count.
-    """
-    strength = config.informed_strength
-    odds = config.informed / (1.0 - config.informed)
-    odds_now = odds * (realised + strength) / (predicted + strength)
-    share: Floats = odds_now / (1.0 + odds_now)
-    return share
+def _covariance(
+    log_volatility: volatility.LogVolatility, co_movement: correlation.Correlation
+) -> Floats:
+    """Return Σ = diag(σ) C diag(σ), (N, N), 1/s."""
+    sigma = volatility.sigma(log_volatility)
+    covariance: Floats = correlation.matrix(co_movement) * np.outer(sigma, sigma)
+    return covariance

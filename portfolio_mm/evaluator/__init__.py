@@ -1,0 +1,1 @@
+"""EVALUATOR: what fills earned, and what they teach."""

@@ -59,7 +59,7 @@ def value(
     time_ns
         End of the interval.
     mark : (N,)
-        Marks now; NaN keeps the last.
+        Marks now; NaN keeps the last, and before the first is the fair value.
     fair : (N,)
         Fair values that the filled quotes were priced around, USD.
     fills, funding
@@ -68,6 +68,7 @@ def value(
         h, seconds.
     """
     mark = np.where(np.isfinite(mark), mark, ledger.mark)
+    mark = np.where(np.isfinite(mark), mark, fair)
     move = np.where(np.isfinite(ledger.mark), mark - ledger.mark, 0.0)
     n = len(mark)
     asset = np.array([fill.asset for fill in fills], dtype=np.int64)

@@ -55,7 +55,7 @@ def add(pending: Pending, fills: tuple[Fill, ...]) -> Pending:
         horizon_s=horizon,
         due_ns=time + (horizon * NS).astype(np.int64),
     )
-    return Pending(*(np.concatenate(pair) for pair in zip(pending, new, strict=True)))
+    return Pending._make(np.concatenate(pair) for pair in zip(pending, new, strict=True))
 
 
 def mature(pending: Pending, time_ns: int, log_fair: Floats) -> tuple[Pending, Matured]:
@@ -63,4 +63,4 @@ def mature(pending: Pending, time_ns: int, log_fair: Floats) -> tuple[Pending, M
     due = pending.due_ns <= time_ns
     markout = pending.side[due] * (log_fair[pending.asset[due]] - pending.log_price[due])
     matured = Matured(pending.fill_id[due], pending.horizon_s[due], markout)
-    return Pending(*(column[~due] for column in pending)), matured
+    return Pending._make(column[~due] for column in pending), matured

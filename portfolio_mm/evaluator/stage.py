@@ -8,12 +8,13 @@ import numpy as np
 
 from portfolio_mm.config import Evaluator
 from portfolio_mm.evaluator import attribution, informedness, markout
+from portfolio_mm.theory.informed_flow import SHARE
 from portfolio_mm.types import (
+    AccountState,
     Evaluation,
     Fill,
     FundingPayment,
     MarketBelief,
-    MarketSnapshot,
     ParameterUpdates,
     Universe,
 )
@@ -39,7 +40,7 @@ class State(NamedTuple):
 def init(config: Evaluator, universe: Universe, stale_s: float) -> tuple[Params, State]:
     """Return the parameters and an empty ledger."""
     n = len(universe)
-    nothing = ParameterUpdates(realised=np.zeros((n, 2)), predicted=np.zeros((n, 2)))
+    nothing = ParameterUpdates(informed_flow=np.zeros((n, len(SHARE))))
     state = State(
         ledger=attribution.opening(np.zeros(n)),
         pending=markout.nothing_pending(),
@@ -54,7 +55,7 @@ def step(
     params: Params,
     state: State,
     belief: MarketBelief,
-    snapshot: MarketSnapshot,
+    account: AccountState,
     fills: tuple[Fill, ...],
     funding: tuple[FundingPayment, ...],
 ) -> tuple[State, Evaluation]:
@@ -64,7 +65,7 @@ def step(
     ledger = attribution.value(
         state.ledger,
         belief.time_ns,
-        snapshot.mark,
+        account.mark,
         np.exp(quoted.log_price),
         fills,
         funding,
@@ -74,7 +75,7 @@ def step(
         markout.add(state.pending, fills), belief.time_ns, belief.log_price
     )
     trials, updates = informedness.judge(
-        informedness.add(state.trials, fills, quoted, params.stale_s, horizon), belief, horizon
+        informedness.add(state.trials, fills, quoted, horizon), belief, params.stale_s, horizon
     )
     evaluation = Evaluation(
         time_ns=belief.time_ns,
