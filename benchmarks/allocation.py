@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 def measure(n_assets: int, *, instances: int = 20, rounds: int = 15, seed: int = 1) -> Row:
     """Time both on the same random instances, taking turns."""
-    pattern = np.ones((N_ROWS, n_assets), dtype=np.bool_)
+    pattern = np.ones((N_ROWS, n_assets, 2), dtype=np.bool_)
     generator = np.random.default_rng(seed)
     programmes = [definition.sample(generator, pattern, N_LEVELS) for _ in range(instances)]
     scaled = [definition.scale(p, N_FACTORS, pattern) for p in programmes]

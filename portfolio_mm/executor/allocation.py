@@ -11,7 +11,7 @@ with S_l the size down to level l and S_side the sizes of a whole side, subject 
     s ≤ cap,   S_side ≤ side cap
     Σ P AS s / life ≤ toxicity budget
     Σ_i e_i ≤ exposure limit,   e_i ≥ x_i + S_bid,i,   e_i ≥ S_ask,i − x_i      worst side, gross
-    Σ_i rate_ri (S_bid,i + S_ask,i) ≤ free margin_r                 both sides rest, both count
+    Σ_i,side rate_r,i,side S_side,i ≤ free margin_r                 both sides rest, both count
 
 The three shared limits are soft with exact penalties, so there always is a solution: the sizes
 that draw on a limit vanish where inventory alone exceeds it. The multiplier of a limit that can
@@ -78,7 +78,7 @@ class Allocator:
     n_factors
         K ≥ 1, factors of A in joint sweeps.
     margin_pattern
-        (R, N), where margin rates may differ from zero; everywhere by default. It keeps the
+        (R, N, 2), where margin rates may differ from zero; everywhere by default. It keeps the
         programme sparse when every isolated position has a row of its own.
 
     Raises
@@ -98,7 +98,7 @@ class Allocator:
     ) -> None:
         if min(n_assets, n_levels, n_rows, n_factors) < 1:
             raise ValueError("assets, levels, rows and factors are at least 1 each")
-        everywhere = np.ones((n_rows, n_assets), dtype=np.bool_)
+        everywhere = np.ones((n_rows, n_assets, 2), dtype=np.bool_)
         self._pattern = everywhere if margin_pattern is None else margin_pattern.copy()
         self._n_factors = n_factors
         self._shapes = _shapes(n_assets, n_levels, n_rows)
@@ -197,7 +197,7 @@ def _shapes(n: int, n_levels: int, n_rows: int) -> dict[str, tuple[int, ...]]:
         "side_weights": (2,),
         "toxicity_budget": (),
         "exposure_limit": (),
-        "margin_rate": (n_rows, n),
+        "margin_rate": (n_rows, n, 2),
         "margin_free": (n_rows,),
         "action_price": levels,
     }

@@ -58,7 +58,7 @@ class Programme:
     side_weights: Array  # (2,) q: weight of each side in sweeps, >= 0
     toxicity_budget: float  # expected adverse selection, USD/s; infinite: no limit
     exposure_limit: float  # gross, worst side; infinite: no limit
-    margin_rate: Array  # (R, N) margin per USD resting, >= 0
+    margin_rate: Array  # (R, N, 2) margin per USD resting on a side, >= 0
     margin_free: Array  # (R,) may be negative; infinite: no limit
     action_price: Array  # (N, 2, L) USD per reference size placed
 
@@ -81,8 +81,8 @@ class Units(NamedTuple):
 
 
 def state(n_levels: int, n_factors: int, pattern: Pattern) -> Statement:
-    """State the scaled programme for L levels, K factors and a pattern (R, N) of margin rates."""
-    n_rows, n = pattern.shape
+    """State the scaled programme for L levels, K factors, a pattern (R, N, 2) of margin rates."""
+    n_rows, n, _ = pattern.shape
     sides = 2 * n  # bid and ask of the first asset, bid and ask of the second, ...
     shape = (sides, n_levels)
     cumulative = cp.Variable(shape, name="cumulative")
@@ -92,11 +92,11 @@ def state(n_levels: int, n_factors: int, pattern: Pattern) -> Statement:
     joint = cp.Variable((n_factors, 2), name="joint")
     margin_slack, slack = cp.Variable(n_rows, name="margin_slack"), cp.Variable(2, name="slack")
 
-    row, asset = np.nonzero(pattern)
+    row, resting_side = np.nonzero(pattern.reshape(n_rows, sides))
     entries = np.arange(len(row))
     pairs = sp.csr_array(sp.kron(sp.eye_array(n), np.ones((1, 2))))  # bid + ask of each asset
     per_row = sp.csr_array((np.ones(len(row)), (row, entries)), shape=(n_rows, len(row)))
-    resting = multiply(cp.Parameter(len(row), name="margin_rate"), pairs[asset] @ side)
+    resting = multiply(cp.Parameter(len(row), name="margin_rate"), side[resting_side])
 
     margin = per_row @ resting <= cp.Parameter(n_rows, name="margin_free") + margin_slack
     exposure = cp.Parameter(n, name="exposure") @ worst <= (
@@ -161,7 +161,7 @@ def scale(programme: Programme, n_factors: int, pattern: Pattern) -> tuple[dict[
     toxicity_unit, exposure_unit = _unit(toxicity), _unit(z)
     toxicity /= toxicity_unit
     exposure = z / exposure_unit
-    margin = p.margin_rate * z
+    margin = (p.margin_rate * z[:, None]).reshape(-1, 2 * n)
     margin_unit = margin.max(axis=1)
     margin_unit[margin_unit == 0.0] = 1.0
     margin /= margin_unit[:, None]
@@ -177,9 +177,9 @@ def scale(programme: Programme, n_factors: int, pattern: Pattern) -> tuple[dict[
         "ask_factors": math.sqrt(p.side_weights[1]) * factors,
         "cap": cap.reshape(sides),
         "side_cap": side_cap.ravel(),
-        "margin_rate": margin[pattern],
-        "margin_free": _reachable(p.margin_free / margin_unit, margin @ most),
-        "margin_penalty": _penalty(best.max(axis=1), margin),
+        "margin_rate": margin[pattern.reshape(-1, 2 * n)],
+        "margin_free": _reachable(p.margin_free / margin_unit, margin @ side_cap.ravel()),
+        "margin_penalty": _penalty(best.ravel(), margin),
         "exposure": exposure,
         "exposure_free": _reachable(exposure_free, exposure @ most),
         "reducing": np.minimum(reducing, side_cap + 1.0).ravel(),
@@ -212,7 +212,7 @@ def sample(rng: np.random.Generator, pattern: Pattern, n_levels: int) -> Program
     Reference sizes near 500 USD, quotes 3 to 25 bps deep, three factors of risk, inventories of a
     few reference sizes, leverage 3 to 40, budgets for a fifth to all of the sizes.
     """
-    n_rows, n = pattern.shape
+    n_rows, n, _ = pattern.shape
     levels = (n, 2, n_levels)
     size = 500.0 * np.exp(rng.normal(0.0, 0.4, n))
     depth = np.sort(rng.uniform(3e-4, 25e-4, levels), axis=2)
@@ -225,7 +225,7 @@ def sample(rng: np.random.Generator, pattern: Pattern, n_levels: int) -> Program
     side_cap = cap.sum(axis=2) * rng.uniform(0.5, 1.0, (n, 2))
     inventory = rng.normal(0.0, 2.0, n) * size
     life, fraction = 5.0, rng.uniform(0.2, 1.0, n_rows + 2)
-    rate = pattern / rng.choice([3.0, 10.0, 20.0, 40.0], n)
+    rate = pattern / rng.choice([3.0, 10.0, 20.0, 40.0], n)[:, None]
     return Programme(
         margin=depth - adverse - 2e-4 + rng.normal(0.0, 2e-4, (n, 2, 1)),
         probability=probability,
@@ -241,7 +241,7 @@ def sample(rng: np.random.Generator, pattern: Pattern, n_levels: int) -> Program
         toxicity_budget=fraction[0] * float((probability * adverse * cap).sum()) / life,
         exposure_limit=float(np.abs(inventory).sum() + 0.5 * fraction[1] * side_cap.sum()),
         margin_rate=rate,
-        margin_free=fraction[2:] * (rate @ side_cap.sum(axis=1)),
+        margin_free=fraction[2:] * np.einsum("ris,is->r", rate, side_cap),
         action_price=np.full(levels, 5e-4),
     )
 

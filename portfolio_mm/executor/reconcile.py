@@ -7,6 +7,7 @@ replace in one action; leftovers are cancelled and missing orders placed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import numpy as np
@@ -15,9 +16,16 @@ from portfolio_mm.types import NewOrder, OpenOrders, Orders, QuoteSet
 
 
 def cloid(run: str, time_ns: int, asset: int, side: int, level: int) -> str:
-    """Return the client order id of a quote: a pure function of what it is."""
-    key = f"{run}/{time_ns}/{asset}/{side}/{level}".encode()
-    return "0x" + hashlib.blake2b(key, digest_size=16).hexdigest()
+    """Return the client order id of a quote, a pure function of what it is: 128 bits, hexadecimal.
+
+    The first half tells the run and the cycle, the second half the place.
+    """
+    return f"{_cycle_id(run, time_ns)}{asset:08x}{side:04x}{level:04x}"
+
+
+@functools.lru_cache(maxsize=1)
+def _cycle_id(run: str, time_ns: int) -> str:
+    return "0x" + hashlib.blake2b(f"{run}/{time_ns}".encode(), digest_size=8).hexdigest()
 
 
 def reconcile(run: str, quotes: QuoteSet, resting: OpenOrders, size_tolerance: float) -> Orders:
@@ -34,48 +42,46 @@ def reconcile(run: str, quotes: QuoteSet, resting: OpenOrders, size_tolerance: f
     size_tolerance
         A resting size within this fraction of its target is kept.
     """
-    wanted = [tuple(int(i) for i in index) for index in np.argwhere(quotes.lots > 0)]
-    unmatched = dict.fromkeys(wanted)
+    units, lots, tolerance = quotes.units.tolist(), quotes.lots.tolist(), quotes.tolerance.tolist()
+    unmatched: dict[tuple[int, int], list[int]] = {}  # levels wanted, by asset and side
+    for asset, side, level in np.argwhere(quotes.lots > 0).tolist():
+        unmatched.setdefault((asset, side), []).append(level)
+
     loose = []
-    for row in range(len(resting.cloid)):
-        asset, side = int(resting.asset[row]), int(resting.side[row])
-        near = [
-            key
-            for key in unmatched
-            if key[:2] == (asset, side)
-            and abs(int(quotes.units[key]) - int(resting.units[row]))
-            <= quotes.tolerance[asset, side]
-            and abs(int(quotes.lots[key]) - int(resting.lots[row]))
-            <= size_tolerance * quotes.lots[key]
-        ]
+    columns = (resting.asset, resting.side, resting.units, resting.lots)
+    rows = zip(resting.cloid, *(column.tolist() for column in columns), strict=True)
+    for cloid_there, asset, side, units_there, lots_there in rows:
+        levels = unmatched.get((asset, side), [])
+        near = None
+        for level in levels:
+            target = lots[asset][side][level]
+            distance = abs(units[asset][side][level] - units_there)
+            alike = abs(target - lots_there) <= size_tolerance * target
+            if alike and distance <= tolerance[asset][side]:
+                near = min(near or (distance, level), (distance, level))
         if near:
-            distance = [abs(int(quotes.units[key]) - int(resting.units[row])) for key in near]
-            del unmatched[near[distance.index(min(distance))]]
+            levels.remove(near[1])
         else:
-            loose.append(row)
+            loose.append((cloid_there, (asset, side)))
+
+    def order(asset: int, side: int, level: int) -> NewOrder:
+        return NewOrder(
+            cloid=cloid(run, quotes.time_ns, asset, side, level),
+            asset=asset,
+            side=side,
+            level=level,
+            units=units[asset][side][level],
+            lots=lots[asset][side][level],
+        )
 
     cancels, modifies = [], []
-    for row in loose:
-        place = (int(resting.asset[row]), int(resting.side[row]))
-        target = next((key for key in unmatched if key[:2] == place), None)
-        if target is None:
-            cancels.append(resting.cloid[row])
+    for cloid_there, place in loose:
+        levels = unmatched.get(place, [])
+        if levels:
+            modifies.append((cloid_there, order(*place, levels.pop(0))))
         else:
-            del unmatched[target]
-            modifies.append((resting.cloid[row], _order(run, quotes, target)))
-    places = tuple(_order(run, quotes, key) for key in unmatched)
+            cancels.append(cloid_there)
+    places = tuple(order(*place, level) for place, levels in unmatched.items() for level in levels)
     return Orders(
         time_ns=quotes.time_ns, cancels=tuple(cancels), modifies=tuple(modifies), places=places
-    )
-
-
-def _order(run: str, quotes: QuoteSet, key: tuple[int, ...]) -> NewOrder:
-    asset, side, level = key
-    return NewOrder(
-        cloid=cloid(run, quotes.time_ns, asset, side, level),
-        asset=asset,
-        side=side,
-        level=level,
-        units=int(quotes.units[key]),
-        lots=int(quotes.lots[key]),
     )

@@ -12,7 +12,6 @@ from portfolio_mm.executor.rounding import round_orders
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import (
     Bools,
-    Floats,
     Ints,
     MarketSnapshot,
     MarketStatus,
@@ -39,10 +38,10 @@ class Params(NamedTuple):
     allocator: Allocator
 
 
-def init(config: Executor, universe: Universe, levels: int, margin_rate: Floats) -> Params:
-    """Compile the programme for this universe; margin rates (R, N) give its pattern."""
+def init(config: Executor, universe: Universe, levels: int, margin_pattern: Bools) -> Params:
+    """Compile the programme for this universe; `margin_pattern` (R, N, 2) is the governor's."""
     allocator = Allocator(
-        len(universe), levels, n_rows=len(margin_rate), margin_pattern=margin_rate > 0
+        len(universe), levels, n_rows=len(margin_pattern), margin_pattern=margin_pattern
     )
     return Params(config, universe, allocator)
 
@@ -101,9 +100,7 @@ def step(
     )
 
 
-def _reasons(
-    surface: PricingSurface, allocation: Allocation, lots: Ints, quotable: Bools
-) -> Ints:
+def _reasons(surface: PricingSurface, allocation: Allocation, lots: Ints, quotable: Bools) -> Ints:
     """Say for every side why it is not quoted, (N, 2) of Reason."""
     failed = allocation.status == "failed"
     return np.select(

@@ -1,0 +1,1 @@
+"""GOVERNOR: belief and account in, the risk that may be taken out."""

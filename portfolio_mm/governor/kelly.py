@@ -14,7 +14,11 @@ from portfolio_mm.types import Floats
 
 
 def exposure(
-    kelly_fraction: float, equity: float, covariance: Floats, arrival: Floats, decay: Floats,
+    kelly_fraction: float,
+    equity: float,
+    covariance: Floats,
+    arrival: Floats,
+    decay: Floats,
     size: Floats,
 ) -> float:
     """Return S*, USD of worst-side gross exposure.

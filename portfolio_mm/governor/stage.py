@@ -12,6 +12,9 @@ from portfolio_mm.governor import kelly, margin, risk_aversion
 from portfolio_mm.theory.risk_budget import GAMMA_RANGE, gamma_for_budget, inventory_volatility
 from portfolio_mm.types import NS, AccountState, Floats, MarketBelief, RiskBudget, Universe
 
+SMALLEST_EQUITY = 1.0
+"""USD; with less than that there is no margin to quote with, and budgets stay positive."""
+
 BOUND = 1e3
 """γ stays within this factor of γ_base; a bound of the arithmetic, reported when it binds."""
 
@@ -23,6 +26,7 @@ class Params(NamedTuple):
     buffer: float
     universe: Universe
     isolated_limit: Floats  # (N,) USD
+    side_cap: Floats  # (N,) most that may rest on a side, USD
 
 
 class State(NamedTuple):
@@ -36,11 +40,21 @@ class State(NamedTuple):
 
 
 def init(
-    config: Governor, account: Account, assets: tuple[Asset, ...], universe: Universe
+    config: Governor,
+    account: Account,
+    assets: tuple[Asset, ...],
+    levels: int,
+    universe: Universe,
 ) -> tuple[Params, State]:
     """Return the parameters and the state before the first account message."""
-    isolated_limit = np.array([asset.isolated_margin_usd for asset in assets])
-    return Params(config, account.margin_buffer, universe, isolated_limit), State(0, 0.0, 0.0, 0, 0)
+    params = Params(
+        config,
+        account.margin_buffer,
+        universe,
+        isolated_limit=np.array([asset.isolated_margin_usd for asset in assets]),
+        side_cap=levels * universe.size_usd,
+    )
+    return params, State(0, 0.0, 0.0, 0, 0)
 
 
 def step(
@@ -55,15 +69,14 @@ def step(
         equity = keep * state.equity + (1.0 - keep) * actual
     else:
         equity = actual
-    peak = max(state.peak, actual)
+    equity = max(equity, SMALLEST_EQUITY)
+    peak = max(state.peak, actual, SMALLEST_EQUITY)
     inventory = inventory_usd(belief, account)
 
     gamma_volatility, solved = state.gamma_volatility, state.solved_ns
     if now - solved >= config.refresh_s * NS or not solved:
         gamma_volatility, solved = _gamma_of_budget(params, belief, equity, gamma_volatility), now
-    u2 = risk_aversion.utilisation(
-        inventory, belief.covariance, config.volatility_budget, equity
-    )
+    u2 = risk_aversion.utilisation(inventory, belief.covariance, config.volatility_budget, equity)
     base = risk_aversion.base(config.kelly_fraction, equity, gamma_volatility)
     gamma = risk_aversion.aversion(base, config.beta, u2)
     bounded = min(max(gamma, base / BOUND), base * BOUND)
@@ -84,10 +97,8 @@ def step(
             universe.size_usd,
         ),
         toxicity_budget=config.toxicity_share * float(income),
-        margin_rate=margin.rates(universe),
-        margin_free=margin.free(
-            universe, account, inventory, params.buffer, params.isolated_limit
-        ),
+        margin_rate=margin.rates(universe, inventory, params.side_cap),
+        margin_free=margin.free(universe, account, inventory, params.buffer, params.isolated_limit),
         equity=equity,
         drawdown=1.0 - actual / peak,
         bound_hit=bounded != gamma,
@@ -102,9 +113,7 @@ def inventory_usd(belief: MarketBelief, account: AccountState) -> Floats:
     return value
 
 
-def _gamma_of_budget(
-    params: Params, belief: MarketBelief, equity: float, start: float
-) -> float:
+def _gamma_of_budget(params: Params, belief: MarketBelief, equity: float, start: float) -> float:
     """Return γ_ν, or the end of its bracket where the budget is out of reach."""
     flow = belief.covariance, belief.arrival, belief.decay, params.universe.size_usd
     cost = np.repeat(params.universe.maker_fee[:, None], 2, axis=1)

@@ -25,7 +25,7 @@ def allocator(n: int, n_levels: int, n_rows: int) -> Allocator:
 
 
 def everywhere(n: int, n_rows: int) -> np.ndarray:
-    return np.ones((n_rows, n), dtype=bool)
+    return np.ones((n_rows, n, 2), dtype=bool)
 
 
 def draw(seed: int, n: int, n_levels: int = 3, n_rows: int = 3) -> Programme:
@@ -54,7 +54,7 @@ def one_asset(**changes: object) -> Programme:
         side_weights=np.array([0.5, 0.5]),
         toxicity_budget=np.inf,
         exposure_limit=np.inf,
-        margin_rate=np.array([[0.1]]),
+        margin_rate=np.full((1, 1, 2), 0.1),
         margin_free=np.array([np.inf]),
         action_price=0.0 * ones,
     )
@@ -121,7 +121,7 @@ class Account:
         sides = s.sum(axis=2)
         worst = np.maximum(self.p.inventory + sides[:, 0], sides[:, 1] - self.p.inventory)
         return (
-            self.p.margin_rate @ sides.sum(axis=1),
+            np.einsum("ris,is->r", self.p.margin_rate, sides),
             float(worst.sum()),
             float((self.consumption * s).sum()),
         )
@@ -179,7 +179,7 @@ def check_optimal(p: Programme, a: Allocation, tolerance: float = 1e-6) -> None:
     assert slack_value <= tolerance * money
     price = (
         account.gradient(s)
-        - (p.margin_rate.T @ a.margin_dual)[:, None, None]
+        - np.einsum("ris,r->is", p.margin_rate, a.margin_dual)[:, :, None]
         - a.toxicity_dual * account.consumption
     )
     here = (price * s).sum() - a.exposure_dual * account.used(s)[1]
@@ -249,7 +249,7 @@ def naive(p: Programme) -> tuple[float, np.ndarray]:
     constraints += [
         toxicity <= p.toxicity_budget,
         cp.sum(worst) <= p.exposure_limit,
-        p.margin_rate @ (sides[0] + sides[1]) <= p.margin_free,
+        p.margin_rate[:, :, 0] @ sides[0] + p.margin_rate[:, :, 1] @ sides[1] <= p.margin_free,
     ]
     problem = cp.Problem(cp.Maximize(value), constraints)
     problem.solve(solver=cp.CLARABEL)
@@ -352,7 +352,7 @@ def test_sizes_that_draw_on_an_exceeded_margin_vanish() -> None:
         isolated = replace(
             p,
             margin_free=np.array([-5.0, np.inf, np.inf]),
-            margin_rate=p.margin_rate * (np.arange(7) < 3),
+            margin_rate=p.margin_rate * (np.arange(7) < 3)[:, None],
         )
         sizes = solve(isolated).sizes
         assert sizes[:3].max() == 0.0
@@ -495,7 +495,7 @@ def test_sizes_are_continuous_through_a_tie_without_curvature() -> None:
 
 
 def test_a_row_that_no_asset_uses_is_no_limit() -> None:
-    pattern = np.array([[True, True], [False, False]])
+    pattern = np.repeat(np.array([[True, True], [False, False]])[:, :, None], 2, axis=2)
     tool = Allocator(2, 3, n_rows=2, margin_pattern=pattern)
     assert tool.fast
     p = sample(np.random.default_rng(0), pattern, 3)
@@ -505,7 +505,7 @@ def test_a_row_that_no_asset_uses_is_no_limit() -> None:
 
 
 def test_isolated_rows_may_be_declared_sparse() -> None:
-    rows = np.eye(5, dtype=bool)
+    rows = np.repeat(np.eye(5, dtype=bool)[:, :, None], 2, axis=2)
     p = sample(np.random.default_rng(1), rows, 3)
     sparse = Allocator(5, 3, n_rows=5, margin_pattern=rows)
     assert sparse.fast
@@ -513,7 +513,7 @@ def test_isolated_rows_may_be_declared_sparse() -> None:
     np.testing.assert_allclose(a.sizes, b.sizes, atol=1e-5 * p.size.max())
     np.testing.assert_allclose(a.margin_dual, b.margin_dual, rtol=1e-5, atol=1e-8)
     with pytest.raises(ValueError, match="margin pattern"):
-        sparse.solve(replace(p, margin_rate=np.full((5, 5), 0.1)))
+        sparse.solve(replace(p, margin_rate=np.full((5, 5, 2), 0.1)))
 
 
 # --- determinism and guards
