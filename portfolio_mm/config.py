@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from portfolio_mm.venues.settings import Embedded, Recorded
+from portfolio_mm.venues.settings import Embedded, Queue, Recorded
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -35,29 +35,30 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of every section."""
 
 
-class Asset(Section):
+class Asset(Section, frozen=True, kw_only=True):
     """One market to quote."""
 
     name: str
     leverage: Annotated[int, Meta(ge=1)]
     size_usd: Positive  # reference fill size z
+    isolated: bool = False  # margined alone; markets that cannot be cross always are
     isolated_margin_usd: NonNegative = 0.0  # most margin an isolated position may take
 
 
-class Account(Section):
+class Account(Section, frozen=True, kw_only=True):
     """How the account is margined."""
 
     margin_buffer: Fraction  # share of equity never offered as margin
 
 
-class Sensor(Section):
+class Sensor(Section, frozen=True, kw_only=True):
     """How market data become observations."""
 
     volatility_interval_s: Positive = 5.0  # spacing of return samples
     loadings: dict[Feature, tuple[float, float]] = {}  # feature -> (1/s per unit, noise sd in 1/s)
 
 
-class Belief(Section):
+class Belief(Section, frozen=True, kw_only=True):
     """Priors of the filter. They give way to data with the stated strengths and windows."""
 
     volatility_daily: Positive = 0.03  # prior median of long-run sigma, per square root of a day
@@ -78,11 +79,12 @@ class Belief(Section):
     decay: Positive = 2500.0  # 1/fraction
     decay_strength: Positive = 10.0  # sweeps the prior is worth
     window_s: Positive = 600.0  # memory of arrival and decay
-    informed: Share = 0.1
-    informed_strength: Positive = 20.0  # informed fills the prior is worth
+    informed: Share = 0.1  # scale of the prior of the informed fraction
+    informed_half_life_s: Positive = 3600.0
+    informed_pooling: Fraction = 0.2  # weight of other assets' fills as evidence
 
 
-class Governor(Section):
+class Governor(Section, frozen=True, kw_only=True):
     """How much may be risked."""
 
     volatility_budget: Share  # daily volatility of PnL from inventory, as a share of equity
@@ -94,7 +96,7 @@ class Governor(Section):
     refresh_s: Positive = 10.0  # how often gamma of the volatility budget is solved anew
 
 
-class Actuary(Section):
+class Actuary(Section, frozen=True, kw_only=True):
     """How quotes are priced."""
 
     levels: Annotated[int, Meta(ge=1, le=20)] = 3
@@ -103,7 +105,7 @@ class Actuary(Section):
     impact: NonNegative = 0.1  # prior: price of unwinding our own size, in 1/kappa at full share
 
 
-class Executor(Section):
+class Executor(Section, frozen=True, kw_only=True):
     """How quotes become orders."""
 
     price_tolerance: NonNegative = 0.1  # keep a resting order this close to its target, in 1/kappa
@@ -111,13 +113,13 @@ class Executor(Section):
     action_price_usd: NonNegative = 0.0  # shadow price of one request
 
 
-class Evaluator(Section):
+class Evaluator(Section, frozen=True, kw_only=True):
     """How fills are judged."""
 
     adverse_horizon_s: Positive = 10.0  # a young fill's price move counts as adverse selection
 
 
-class Run(Section):
+class Run(Section, frozen=True, kw_only=True):
     """How the engine is run."""
 
     cycle_s: Positive = 1.0  # longest wait between two quote cycles
@@ -125,7 +127,17 @@ class Run(Section):
     durable_journal: bool = True  # commit intents and fills to disk before acting on them
 
 
-class Config(Section):
+class Replay(Section, frozen=True, kw_only=True):
+    """What recorded data are replayed, and the variations of the venue to run over them."""
+
+    data: str  # folder, relative to the working directory
+    queues: Annotated[tuple[Queue, ...], Meta(min_length=1)]
+    maker_fees_bps: Annotated[
+        tuple[Annotated[float, Meta(ge=-10, le=100)], ...], Meta(min_length=1)
+    ]
+
+
+class Config(Section, frozen=True, kw_only=True):
     """A whole run."""
 
     name: str
@@ -139,6 +151,7 @@ class Config(Section):
     executor: Executor = Executor()
     evaluator: Evaluator = Evaluator()
     run: Run = Run()
+    replay: Replay | None = None  # of a recorded venue
 
 
 def load(path: Path) -> Config:
@@ -176,6 +189,8 @@ def check(config: Config) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         complaints.append(f"assets: named twice: {', '.join(repeated)}")
+    if isinstance(config.venue, Recorded) != (config.replay is not None):
+        complaints.append("replay: a recorded venue has this table, and no other has")
     if config.run.stale_s <= config.run.cycle_s:
         complaints.append("run.stale_s must be longer than run.cycle_s")
     if config.evaluator.adverse_horizon_s < config.run.cycle_s:

@@ -67,11 +67,11 @@ def build(config: Config, universe: Universe) -> tuple[Stages, State]:
     sensor_params, sensor_state = sensor.init(config.sensor, universe)
     belief_params, belief_state = belief.init(config.belief, universe)
     governor_params, governor_state = governor.init(
-        config.governor, config.account, config.assets, universe
+        config.governor, config.account, config.assets, config.actuary.levels, universe
     )
     actuary_params, actuary_state = actuary.init(config.actuary, universe, config.run.cycle_s)
     executor_params = executor.init(
-        config.executor, universe, config.actuary.levels, margin.rates(universe)
+        config.executor, universe, config.actuary.levels, margin.pattern(universe)
     )
     evaluator_params, evaluator_state = evaluator.init(
         config.evaluator, universe, actuary_params.stale_s
@@ -98,11 +98,9 @@ def quote_cycle(
     governed, budget = governor.step(stages.governor, state.governor, market, account)
     priced, surface = actuary.step(stages.actuary, state.actuary, market, budget, snapshot)
     quotes = executor.step(stages.executor, surface, budget, snapshot, market.known)
-    orders = reconcile(
-        stages.run, quotes, account.orders, stages.executor.config.size_tolerance
-    )
+    orders = reconcile(stages.run, quotes, account.orders, stages.executor.config.size_tolerance)
     evaluated, evaluation = evaluator.step(
-        stages.evaluator, state.evaluator, market, snapshot, events.fills, events.funding
+        stages.evaluator, state.evaluator, market, account, events.fills, events.funding
     )
     state = State(sensed, believed, governed, priced, evaluated)
     return state, Cycle(observations, market, budget, surface, quotes, orders, evaluation)

@@ -65,14 +65,14 @@ class Reason(IntEnum):
     SOLVER = 5
 
 
-class MarginTier(Frozen):
+class MarginTier(Frozen, frozen=True, kw_only=True):
     """Maximum leverage from a notional upwards."""
 
     lower_bound: float
     max_leverage: float
 
 
-class Instrument(Frozen):
+class Instrument(Frozen, frozen=True, kw_only=True):
     """What the venue says of one market, and how this account trades it.
 
     Fees are fractions of notional, negative for a rebate. `pool` is the index of the collateral
@@ -139,7 +139,7 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
         return np.array([i.size_usd for i in self.instruments], dtype=np.float64)
 
 
-class Trades(Frozen):
+class Trades(Frozen, frozen=True, kw_only=True):
     """Public prints since the last snapshot, in time order."""
 
     asset: Ints  # (K,)
@@ -149,7 +149,7 @@ class Trades(Frozen):
     time_ns: Ints  # (K,) venue time
 
 
-class MarketSnapshot(Frozen):
+class MarketSnapshot(Frozen, frozen=True, kw_only=True):
     """What is known locally of all markets at `time_ns`. Absent levels are NaN price, 0 size."""
 
     time_ns: int
@@ -166,7 +166,7 @@ class MarketSnapshot(Frozen):
     trades: Trades
 
 
-class OpenOrders(Frozen):
+class OpenOrders(Frozen, frozen=True, kw_only=True):
     """Our orders believed to rest or to be on their way, (K,) each."""
 
     cloid: tuple[str, ...]
@@ -179,12 +179,13 @@ class OpenOrders(Frozen):
     time_ns: Ints  # when it was sent
 
 
-class AccountState(Frozen):
+class AccountState(Frozen, frozen=True, kw_only=True):
     """The one account: positions, and equity and margin per pool, as the venue last said."""
 
     time_ns: int
     position: Floats  # (N,) contracts, long > 0
     entry_price: Floats  # (N,) USD, 0 when flat
+    mark: Floats  # (N,) USD, at which the venue values positions
     isolated_margin: Floats  # (N,) USD of equity held by isolated positions
     equity: Floats  # (P,) USD, isolated positions included
     position_margin: Floats  # (P,) initial margin of positions, USD
@@ -196,7 +197,7 @@ class AccountState(Frozen):
     ip_weight: float  # REST weight left in this minute
 
 
-class Fill(Frozen):
+class Fill(Frozen, frozen=True, kw_only=True):
     """One fill of ours."""
 
     time_ns: int
@@ -210,7 +211,7 @@ class Fill(Frozen):
     fill_id: int
 
 
-class OrderUpdate(Frozen):
+class OrderUpdate(Frozen, frozen=True, kw_only=True):
     """The venue's word on one of our orders: resting, filled, canceled or rejected."""
 
     time_ns: int
@@ -219,7 +220,7 @@ class OrderUpdate(Frozen):
     reason: str = ""
 
 
-class FundingPayment(Frozen):
+class FundingPayment(Frozen, frozen=True, kw_only=True):
     """One funding settlement of one position."""
 
     time_ns: int
@@ -228,7 +229,7 @@ class FundingPayment(Frozen):
     rate: float
 
 
-class Observations(Frozen):
+class Observations(Frozen, frozen=True, kw_only=True):
     """Columnar batch of observations for the belief, and the counts behind its intensities."""
 
     time_ns: int
@@ -236,7 +237,9 @@ class Observations(Frozen):
     target: Ints  # (K,) Target
     value: Floats  # (K,) z: log price, 1/s, or ln(r^2 / dt) + 1.270
     variance: Floats  # (K,) R, in squared units of z
-    noise: Floats  # (K,) for LOG_VARIANCE: variance rate of price noise inside r^2 / dt, 1/s; else 0
+    noise: (
+        Floats  # (K,) for LOG_VARIANCE: variance rate of price noise inside r^2 / dt, 1/s; else 0
+    )
     age: Floats  # (K,) s since the observed instant
     returns: Floats  # (N,) log return since this asset's last return sample, NaN if none is due
     interval: Floats  # (N,) s spanned by `returns`
@@ -246,7 +249,7 @@ class Observations(Frozen):
     features: Floats  # (N, F) named in sensor.FEATURES, recorded whether or not they observe
 
 
-class MarketBelief(Frozen):
+class MarketBelief(Frozen, frozen=True, kw_only=True):
     """The posterior over the market: the one authority downstream."""
 
     time_ns: int
@@ -261,11 +264,12 @@ class MarketBelief(Frozen):
     arrival: Floats  # (N, 2) a, takers per second
     decay: Floats  # (N, 2) kappa, 1/fraction
     informed: Floats  # (N, 2) pi
+    foresight_s: Floats  # (N,) how far ahead informed takers see, s
     crisis: Floats  # (N,) probability that sigma is above twice its long-run level
     known: Bools  # (N,) a fair value was observed at least once
 
 
-class RiskBudget(Frozen):
+class RiskBudget(Frozen, frozen=True, kw_only=True):
     """What is held and what may be risked now."""
 
     inventory: Floats  # (N,) x at fair value, USD
@@ -275,14 +279,14 @@ class RiskBudget(Frozen):
     utilisation: float  # u^2, inventory variance over its budget
     exposure_limit: float  # USD, worst-side gross exposure
     toxicity_budget: float  # USD/s of expected adverse selection
-    margin_rate: Floats  # (R, N) margin per USD resting, rows: pools, then isolated assets
-    margin_free: Floats  # (R,) USD after positions and buffer
+    margin_rate: Floats  # (R, N, 2) margin per USD resting, rows of governor.margin
+    margin_free: Floats  # (R,) USD left by positions and buffer
     equity: float  # USD, slow
     drawdown: float  # fraction of the peak
     bound_hit: bool  # a numerical bound of gamma binds
 
 
-class PricingSurface(Frozen):
+class PricingSurface(Frozen, frozen=True, kw_only=True):
     """Expected profit of every candidate quote, (N, 2, L) unless said."""
 
     time_ns: int
@@ -306,7 +310,7 @@ class PricingSurface(Frozen):
     side_weights: Floats  # (2,) which side then
 
 
-class QuoteSet(Frozen):
+class QuoteSet(Frozen, frozen=True, kw_only=True):
     """The quotes that should rest, and why the others should not."""
 
     time_ns: int
@@ -322,7 +326,7 @@ class QuoteSet(Frozen):
     iterations: int
 
 
-class NewOrder(Frozen):
+class NewOrder(Frozen, frozen=True, kw_only=True):
     """A post-only limit order."""
 
     cloid: str
@@ -333,7 +337,7 @@ class NewOrder(Frozen):
     lots: int
 
 
-class Orders(Frozen):
+class Orders(Frozen, frozen=True, kw_only=True):
     """What is sent to the venue, in this order: cancels, modifies, places."""
 
     time_ns: int
@@ -346,14 +350,13 @@ class Orders(Frozen):
         return len(self.cancels) + len(self.modifies) + len(self.places)
 
 
-class ParameterUpdates(Frozen):
+class ParameterUpdates(Frozen, frozen=True, kw_only=True):
     """What the evaluator learnt from matured fills, for the belief."""
 
-    realised: Floats  # (N, 2) informed fills, judged by the price move after them
-    predicted: Floats  # (N, 2) informed fills, as the pricing expected
+    informed_flow: Floats  # (N, G) log-likelihood of each hypothesis of theory.informed_flow
 
 
-class Evaluation(Frozen):
+class Evaluation(Frozen, frozen=True, kw_only=True):
     """What matured in this cycle, and the PnL of the run so far by cause."""
 
     time_ns: int
@@ -368,7 +371,7 @@ class Evaluation(Frozen):
     funding: Floats  # (N,) USD, > 0 paid
 
 
-class Events(Frozen):
+class Events(Frozen, frozen=True, kw_only=True):
     """What the venue told us since the last wait."""
 
     fills: tuple[Fill, ...] = ()

@@ -297,8 +297,8 @@ def controls(figure: FigureBase, history: History) -> None:
     style.thousands(rows[2].yaxis)
 
     duals: dict[str, Floats] = {
-        "margin, pools": cycles.margin_dual[:, :pools].max(axis=1, initial=0.0),
-        "margin, isolated assets": cycles.margin_dual[:, pools:].max(axis=1, initial=0.0),
+        "margin, pools": cycles.margin_dual[:, : 2 * pools].max(axis=1, initial=0.0),
+        "margin, isolated assets": cycles.margin_dual[:, 2 * pools :].max(axis=1, initial=0.0),
         "exposure": cycles.exposure_dual,
         "toxicity": cycles.toxicity_dual,
     }

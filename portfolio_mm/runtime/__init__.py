@@ -1,0 +1,1 @@
+"""RUNTIME: the loop around the cycle, its journal and the orders it sent."""

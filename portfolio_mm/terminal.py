@@ -1,0 +1,274 @@
+"""What a terminal shows: progress while a run lasts, tables when it ends.
+
+Progress and notes go to standard error, results to standard output, so that either can be piped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.table import Table
+
+from portfolio_mm.report.summary import AssetRow, Summary
+from portfolio_mm.runtime.preflight import Preflight
+from portfolio_mm.venues.settings import Recorded
+
+HALF = 0.5
+"""Share of time below which a table says why a side was not quoted."""
+
+
+class Advance(Protocol):
+    """Reports how far a task is, in [0, 1], and a note."""
+
+    def __call__(self, fraction: float, note: str = "") -> None:
+        """Show it."""
+
+
+@contextmanager
+def progress(task: str) -> Iterator[Advance]:
+    """Show a bar on standard error while the block runs."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeLeftColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        row = bar.add_task(task, total=1.0, note="")
+
+        def advance(fraction: float, note: str = "") -> None:
+            bar.update(row, completed=fraction, note=note)
+
+        yield advance
+        bar.update(row, completed=1.0)
+
+
+def show(*tables: Table) -> None:
+    """Print tables to standard output."""
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def note(*lines: str) -> None:
+    """Print plain lines to standard error."""
+    for line in lines:
+        sys.stderr.write(line + "\n")
+
+
+def run_table(summary: Summary) -> Table:
+    """Return the closing table of a run: one row per asset, then the account."""
+    head = summary.headline
+    table = Table(
+        title=f"{summary.run.name}: {summary.run.hours:.2f} h, {summary.run.cycles} cycles, "
+        f"{len(summary.assets)} assets, one account",
+        caption=f"{summary.run.stopped}; margin used at most {head.peak_margin_use:.1%} of equity, "
+        f"limit {head.margin_limit:.0%}; drawdown {head.max_drawdown:.2%}",
+    )
+    table.add_column("asset")
+    for column in (
+        "bid",
+        "ask",
+        "half-spread",
+        "fills",
+        "volume",
+        "spread",
+        "adverse",
+        "inventory",
+        "fees",
+        "funding",
+        "PnL",
+        "held",
+    ):
+        table.add_column(column, justify="right")
+    table.add_column("not quoted because")
+    for row, part in zip(summary.assets, summary.attribution, strict=False):
+        table.add_row(
+            row.asset,
+            f"{row.bid.quoted:.0%}",
+            f"{row.ask.quoted:.0%}",
+            "–" if row.half_spread_bps is None else f"{row.half_spread_bps:.1f} bps",
+            str(row.fills),
+            f"{row.volume_usd:,.0f}",
+            *(
+                f"{value:,.2f}"
+                for value in (
+                    part.spread,
+                    part.adverse_selection,
+                    part.inventory,
+                    part.fees,
+                    part.funding,
+                    part.total,
+                )
+            ),
+            f"{row.inventory_usd:,.0f}",
+            _why(row),
+        )
+    total = summary.attribution[-1]
+    table.add_section()
+    table.add_row(
+        "account",
+        "",
+        "",
+        "",
+        str(head.fills),
+        f"{head.volume_usd:,.0f}",
+        *(
+            f"{value:,.2f}"
+            for value in (
+                total.spread,
+                total.adverse_selection,
+                total.inventory,
+                total.fees,
+                total.funding,
+                total.total,
+            )
+        ),
+        f"{summary.final_inventory.net_usd:,.0f}",
+        f"equity {head.opening_equity_usd + head.pnl_usd:,.2f} USD",
+    )
+    return table
+
+
+class ReplayCounts(Protocol):
+    """What the tables need to know of the venue's side of a replay."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the recording that were processed."""
+        ...
+
+    @property
+    def filled_orders(self) -> int:
+        """Orders that filled at least in part."""
+        ...
+
+
+class Replayed(NamedTuple):
+    """One scenario of a replay."""
+
+    scenario: Recorded
+    summary: Summary
+    statistics: ReplayCounts
+    speed: float  # times real time
+
+
+def replay_table(results: Sequence[Replayed]) -> Table:
+    """Return one row per maker fee and queue model."""
+    table = Table(title=f"{results[0].summary.run.hours * 60:.0f} recorded minutes")
+    for column in (
+        "maker fee",
+        "queue",
+        "rows",
+        "× real time",
+        "orders filled",
+        "fills",
+        "volume",
+        "spread",
+        "adverse",
+        "inventory",
+        "fees",
+        "PnL",
+        "quoted both",
+    ):
+        table.add_column(column, justify="right")
+    for scenario, summary, statistics, speed in results:
+        head, total = summary.headline, summary.attribution[-1]
+        table.add_row(
+            f"{scenario.maker_fee_bps:g} bps",
+            scenario.queue,
+            f"{statistics.rows:,}",
+            f"{speed:.0f}",
+            str(statistics.filled_orders),
+            str(head.fills),
+            f"{head.volume_usd:,.0f}",
+            *(
+                f"{value:,.2f}"
+                for value in (
+                    total.spread,
+                    total.adverse_selection,
+                    total.inventory,
+                    total.fees,
+                    total.total,
+                )
+            ),
+            f"{head.time_quoted_both:.0%}",
+        )
+    return table
+
+
+def quoted_table(result: Replayed) -> Table:
+    """Return how each asset was quoted in one scenario, and why it was not."""
+    table = Table(
+        title=f"maker fee {result.scenario.maker_fee_bps:g} bps, {result.scenario.queue} queue"
+    )
+    table.add_column("asset")
+    for column in ("bid", "ask", "half-spread", "fills", "volume", "PnL"):
+        table.add_column(column, justify="right")
+    table.add_column("not quoted because")
+    for row in result.summary.assets:
+        table.add_row(
+            row.asset,
+            f"{row.bid.quoted:.0%}",
+            f"{row.ask.quoted:.0%}",
+            "–" if row.half_spread_bps is None else f"{row.half_spread_bps:.1f} bps",
+            str(row.fills),
+            f"{row.volume_usd:,.0f}",
+            f"{row.pnl_usd:,.2f}",
+            _shares(row),
+        )
+    return table
+
+
+def preflight_table(found: Preflight) -> Table:
+    """Return what the preflight found."""
+    table = Table(
+        title=f"{found.name}: {found.venue}, {found.equity_usd:,.0f} USD",
+        caption=f"all reference sizes resting need {found.margin_at_full_size_usd:,.0f} USD of margin, "
+        f"offered are {found.margin_limit_usd:,.0f}",
+    )
+    table.add_column("asset")
+    for column in ("margin", "leverage", "size", "maker fee", "break-even half-spread"):
+        table.add_column(column, justify="right")
+    table.add_column("would quote")
+    for asset in found.assets:
+        table.add_row(
+            asset.name,
+            asset.margin_mode,
+            f"{asset.leverage} of {asset.max_leverage:g}",
+            f"{asset.size_usd:,.0f} USD",
+            f"{asset.maker_fee_bps:.2f} bps",
+            f"{asset.break_even_bps:.2f} bps",
+            asset.complaint or "yes",
+        )
+    return table
+
+
+def _shares(row: AssetRow) -> str:
+    """Give the share of time that each reason kept a side from being quoted."""
+    return ", ".join(
+        f"{name} {reason.replace('_', ' ')} {share:.0%}"
+        for name, side in (("bid", row.bid), ("ask", row.ask))
+        for reason, share in side.not_quoted.items()
+        if share >= 0.005
+    )
+
+
+def _why(row: AssetRow) -> str:
+    """Say why a side was quoted less than half of the time."""
+    sides = (("bid", row.bid), ("ask", row.ask))
+    reasons = (
+        f"{name}: {next(iter(side.not_quoted), '').replace('_', ' ')}"
+        for name, side in sides
+        if side.quoted < HALF
+    )
+    return ", ".join(reasons)
