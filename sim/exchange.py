@@ -138,6 +138,7 @@ class Exchange:
             time_ns=now_ns,
             position=account.position(),
             entry_price=entry,
+            mark=self.mark,
             isolated_margin=margin.isolated_equity,
             equity=margin.equity,
             position_margin=margin.position_margin,

@@ -72,7 +72,8 @@ def config(instruments: Universe, **sections: msgspec.Struct) -> configuration.C
 
 def prices(n: int) -> Floats:
     """Return prices of different magnitudes, (N,)."""
-    return 20.0 * 1.9 ** (np.arange(n) % 12)
+    price: Floats = 20.0 * np.power(1.9, np.arange(n) % 12)
+    return price
 
 
 def trades(rows: list[tuple[int, int, float, float, int]]) -> Trades:
@@ -136,6 +137,7 @@ def account(time_ns: int, position: Floats, price: Floats, equity: float = 1e5) 
         time_ns=time_ns,
         position=position,
         entry_price=np.where(position != 0, price, 0.0),
+        mark=price.copy(),
         isolated_margin=np.zeros(n),
         equity=np.array([equity]),
         position_margin=np.array([np.abs(position * price).sum() / 10.0]),

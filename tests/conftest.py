@@ -8,10 +8,14 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from portfolio_mm.cycle import build, quote_cycle
 from portfolio_mm.types import Events
 from sim import synthetic
+
+# Matrices here are small: more BLAS threads than one only wait for each other.
+threadpool_limits(limits=1, user_api="blas")
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -106,7 +106,7 @@ def test_permuting_assets_commutes_with_the_cycle(bench, n):
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
     """No arrival, no inventory, no correlation: the rest of every stage's output stays."""
-    stages, state, snapshot, account, cycle = run_path(n, 60, position=np.full(n, 5.0))
+    _, state, snapshot, account, cycle = run_path(n, 60, position=np.full(n, 5.0))
     more = bench.universe(n + 1)
     config = bench.config(more)
     alive = cycle.belief
@@ -120,9 +120,20 @@ def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
         return np.concatenate([value, np.full((1, *value.shape[1:]), fill, dtype=value.dtype)])
 
     filler = {
-        "log_price": 3.0, "drift": 0.0, "variance": 1e-10, "drift_covariance": 1e-14,
-        "reversion": alive.reversion[0], "sigma": 2e-4, "tail": 1.0, "covariance": 4e-8,
-        "arrival": 0.0, "decay": 2000.0, "informed": 0.1, "crisis": 0.9, "known": True,
+        "log_price": 3.0,
+        "drift": 0.0,
+        "variance": 1e-10,
+        "drift_covariance": 1e-14,
+        "reversion": alive.reversion[0],
+        "sigma": 2e-4,
+        "tail": 1.0,
+        "covariance": 4e-8,
+        "arrival": 0.0,
+        "decay": 2000.0,
+        "informed": 0.1,
+        "foresight_s": 10.0,
+        "crisis": 0.9,
+        "known": True,
     }
     market = msgspec.structs.replace(
         alive,
@@ -131,18 +142,16 @@ def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
             for name, fill in filler.items()
         },
     )
-    wide = bench.snapshot(
-        snapshot.time_ns, np.append(snapshot.mark, np.exp(3.0)), snapshot.trades
-    )
+    wide = bench.snapshot(snapshot.time_ns, np.append(snapshot.mark, np.exp(3.0)), snapshot.trades)
     purse = bench.account(snapshot.time_ns, np.append(account.position, 0.0), wide.mark)
-    governor_params, _ = governor.init(config.governor, config.account, config.assets, more)
+    governor_params, _ = governor.init(
+        config.governor, config.account, config.assets, config.actuary.levels, more
+    )
     _, budget = governor.step(governor_params, state.governor, market, purse)
     np.testing.assert_allclose(budget.gamma, cycle.budget.gamma, rtol=1e-9)
     np.testing.assert_allclose(budget.exposure_limit, cycle.budget.exposure_limit, rtol=1e-9)
     actuary_params, _ = actuary.init(config.actuary, more, config.run.cycle_s)
     prior = state.actuary._replace(
-        half_width=pad(state.actuary.half_width, 1e-3),
-        cost=pad(state.actuary.cost, 1e-4),
         drift_response=pad(state.actuary.drift_response, 1.0, square=True),
     )
     _, surface = actuary.step(actuary_params, prior, market, budget, wide)
@@ -150,7 +159,7 @@ def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
         np.testing.assert_allclose(
             getattr(surface, name)[:n], getattr(cycle.surface, name), rtol=1e-9, atol=1e-13
         )
-    params = executor.init(config.executor, more, config.actuary.levels, margin.rates(more))
+    params = executor.init(config.executor, more, config.actuary.levels, margin.pattern(more))
     quotes = executor.step(params, surface, budget, wide, market.known)
     np.testing.assert_allclose(quotes.sizes[:n], cycle.quotes.sizes, rtol=1e-6, atol=1e-4)
     np.testing.assert_array_equal(quotes.lots[:n], cycle.quotes.lots)
@@ -159,14 +168,16 @@ def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
 def test_allocation_is_continuous_in_inventory(run_path, bench):
     """A fine sweep from -limit to +limit: no jump before rounding, none above one order after."""
     n = 2
-    stages, state, snapshot, _, cycle = run_path(n, 60)
-    limit_usd = 30_000.0
+    stages, state, snapshot, *_ = run_path(n, 60)
+    limit_usd, equity = 30_000.0, 20_000.0  # small enough that the shared limits bind
+    poor = state.governor._replace(equity=equity, peak=equity, solved_ns=0)
+    state = state._replace(governor=poor)
     grid = np.linspace(-limit_usd, limit_usd, 1201)
     sizes, rounded, price = [], [], []
     decimals = stages.executor.universe.sz_decimals[:, None, None]
     for usd in grid:
         position = np.array([usd, 0.0]) / snapshot.mark
-        account = bench.account(snapshot.time_ns, position, snapshot.mark)
+        account = bench.account(snapshot.time_ns, position, snapshot.mark, equity)
         _, swept = quote_cycle(stages, state, snapshot, account, Events())
         sizes.append(swept.quotes.sizes)
         value = swept.quotes.lots * swept.quotes.units * ticks.MICRO_USD
@@ -200,7 +211,7 @@ def test_belief_and_budget_are_finite_from_the_first_cycle(run_path):
 
 def test_informed_flow_widens_both_sides_at_zero_inventory(run_path):
     """Doubling pi at x = 0 widens bid and ask alike: toxicity is priced, not gated."""
-    stages, state, snapshot, account, cycle = run_path(2, 120)
+    stages, state, snapshot, _, cycle = run_path(2, 120)
     twice = msgspec.structs.replace(cycle.belief, informed=2.0 * cycle.belief.informed)
     prior = wider_prior = state.actuary
     for _ in range(20):

@@ -7,7 +7,7 @@ prior about the market that is simulated.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,8 @@ Seed = Annotated[int, Meta(ge=0)]
 Hours = Annotated[float, Meta(gt=0, le=744)]
 Levels = Annotated[int, Meta(ge=1, le=20)]
 Instant = Annotated[datetime, Meta(tz=True)]
+Queue = Literal["conservative", "bounded", "power"]
+"""Queue models of recorded markets, from the fewest fills to the most."""
 
 
 class Regime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,12 +84,24 @@ class Recorded(
     tag_field="kind",
     tag="recorded",
 ):
-    """Recorded market data, with our orders simulated against them."""
+    """Recorded market data, with our orders simulated against them.
 
-    seed: Seed
+    The recording gives books, prints and the delay of every message. The account, the delay of our own
+    messages, the rule that turns prints into fills and the fees come from here.
+    """
+
+    seed: Seed  # of the jitter of our own messages
     deposit_usd: Positive
+    queue: Queue
+    maker_fee_bps: Annotated[float, Meta(ge=-10, le=100)]  # negative for a rebate
+    taker_fee_bps: Annotated[float, Meta(ge=0, le=100)]
 
-    order_ms: NonNegative = 200.0
-    order_jitter_ms: NonNegative = 50.0
-    response_ms: NonNegative = 100.0
+    order_ms: NonNegative = 200.0  # us to the matching engine
+    order_jitter_ms: NonNegative = 50.0  # mean of an exponential on top, here and below
+    response_ms: NonNegative = 100.0  # exchange to us: fills, order updates, account
     response_jitter_ms: NonNegative = 20.0
+    feed_ms: NonNegative = 400.0  # delay of market data where the recording has one time only
+
+    funding_rate: Annotated[float, Meta(ge=-0.04, le=0.04)] = 0.0  # fraction per hour, longs pay
+    touch_usd: Positive = 50_000.0  # displayed at a best price whose size was not recorded
+    requests: NonNegative = 1_000_000.0  # actions the address may send before volume earns more
