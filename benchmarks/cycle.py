@@ -51,7 +51,7 @@ def measure(n: int) -> dict[str, np.ndarray]:
 
     for step, snapshot in enumerate(synthetic.path(n, STEPS, seed=1)):
         position = np.random.default_rng(step).normal(size=n) * 1000.0 / snapshot.mark
-        account = synthetic.account(snapshot.time_ns, position, snapshot.mark)
+        account = synthetic.account(snapshot.time_ns, position, snapshot.mark, equity=2e4 * n)
         before = state
         state, cycle = timed(
             "whole cycle", quote_cycle, stages, before, snapshot, account, Events()

@@ -8,7 +8,9 @@ limit. Every other default is a prior, and says so.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,10 +23,18 @@ Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
-
+Ratio = Annotated[float, Meta(gt=0, le=100)]
+Multiple = Annotated[float, Meta(ge=0, le=100)]
+Deviation = Annotated[float, Meta(gt=0, le=10)]
+Seconds = Annotated[float, Meta(ge=1e-3, le=1e8)]
+Name = Annotated[str, Meta(pattern=r"^\w[\w.-]*$", max_length=60)]
+"""Of a run, and so of a folder."""
 
 Feature = Literal["bim_10", "bim_25", "bim_50", "flow"]
 """Sensor features that can observe drift: book imbalance within so many bps, signed taker flow."""
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Of the start of a session: its nanoseconds are a 64-bit integer, and 0 is no time."""
 
 
 class ConfigError(ValueError):
@@ -40,7 +50,7 @@ class Asset(Section, frozen=True, kw_only=True):
 
     name: str
     leverage: Annotated[int, Meta(ge=1)]
-    size_usd: Positive  # reference fill size z
+    size_usd: Annotated[float, Meta(gt=0, le=1e7)]  # reference fill size z
     isolated: bool = False  # margined alone; markets that cannot be cross always are
     isolated_margin_usd: NonNegative = 0.0  # most margin an isolated position may take
 
@@ -54,33 +64,33 @@ class Account(Section, frozen=True, kw_only=True):
 class Sensor(Section, frozen=True, kw_only=True):
     """How market data become observations."""
 
-    volatility_interval_s: Positive = 5.0  # spacing of return samples
-    loadings: dict[Feature, tuple[float, float]] = {}  # feature -> (1/s per unit, noise sd in 1/s)
+    volatility_interval_s: Seconds = 5.0  # spacing of return samples
+    loadings: dict[Feature, tuple[float, Positive]] = {}  # 1/s per unit, noise sd in 1/s
 
 
 class Belief(Section, frozen=True, kw_only=True):
     """Priors of the filter. They give way to data with the stated strengths and windows."""
 
-    volatility_daily: Positive = 0.03  # prior median of long-run sigma, per square root of a day
-    level_sd: Positive = 0.7  # prior sd of ln of that
-    level_half_life_s: Positive = 86400.0  # how slowly the long-run level itself moves
-    excursion_sd: Positive = 0.5  # stationary sd of ln sigma around its long-run level
-    excursion_half_life_s: Positive = 900.0
+    volatility_daily: Deviation = 0.03  # prior median of long-run sigma, per square root of a day
+    level_sd: Deviation = 0.7  # prior sd of ln of that
+    level_half_life_s: Seconds = 86400.0  # how slowly the long-run level itself moves
+    excursion_sd: Deviation = 0.5  # stationary sd of ln sigma around its long-run level
+    excursion_half_life_s: Seconds = 900.0
     tail_strength: Positive = 20.0  # return samples the prior of no fat tail is worth
-    tail_half_life_s: Positive = 3600.0
-    drift_share: Positive = 0.3  # sd of drift's move over its lifetime, in units of diffusion's
-    drift_half_life_s: Positive = 60.0
+    tail_half_life_s: Seconds = 3600.0
+    drift_share: Ratio = 0.3  # sd of drift's move over its lifetime, in units of diffusion's
+    drift_half_life_s: Seconds = 60.0
     correlation: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # prior of every pair
     correlation_strength: Positive = 20.0  # samples the prior is worth
-    correlation_half_life_s: Positive = 3600.0
+    correlation_half_life_s: Seconds = 3600.0
     factors: Annotated[int, Meta(ge=1)] = 3
-    arrival: Positive = 0.05  # takers per second and side
-    arrival_strength_s: Positive = 60.0  # seconds of observation the prior is worth
-    decay: Positive = 2500.0  # 1/fraction
+    arrival: Annotated[float, Meta(gt=0, le=1e4)] = 0.05  # takers per second and side
+    arrival_strength_s: Seconds = 60.0  # seconds of observation the prior is worth
+    decay: Annotated[float, Meta(ge=1, le=1e6)] = 2500.0  # 1/fraction
     decay_strength: Positive = 10.0  # sweeps the prior is worth
-    window_s: Positive = 600.0  # memory of arrival and decay
+    window_s: Seconds = 600.0  # memory of arrival and decay
     informed: Share = 0.1  # scale of the prior of the informed fraction
-    informed_half_life_s: Positive = 3600.0
+    informed_half_life_s: Seconds = 3600.0
     informed_pooling: Fraction = 0.2  # weight of other assets' fills as evidence
 
 
@@ -90,25 +100,25 @@ class Governor(Section, frozen=True, kw_only=True):
     volatility_budget: Share  # daily volatility of PnL from inventory, as a share of equity
     kelly_fraction: Share
     max_drawdown: Share  # loss limit: from the peak of equity, quoting ends
-    toxicity_share: Positive = 1.0  # expected adverse selection allowed, in units of spread income
+    toxicity_share: Ratio = 1.0  # expected adverse selection allowed, in units of spread income
     beta: NonNegative = 1.0  # of u^2 in gamma
-    equity_half_life_s: Positive = 600.0  # slow equity, so that a misread balance moves nothing
-    refresh_s: Positive = 10.0  # how often gamma of the volatility budget is solved anew
+    equity_half_life_s: Seconds = 600.0  # slow equity, so that a misread balance moves nothing
+    refresh_s: Seconds = 10.0  # how often gamma of the volatility budget is solved anew
 
 
 class Actuary(Section, frozen=True, kw_only=True):
     """How quotes are priced."""
 
     levels: Annotated[int, Meta(ge=1, le=20)] = 3
-    spacing: Positive = 0.5  # between levels, in units of 1/kappa
-    latency_s: Positive = 0.3  # from decision to a changed quote
-    impact: NonNegative = 0.1  # prior: price of unwinding our own size, in 1/kappa at full share
+    spacing: Ratio = 0.5  # between levels, in units of 1/kappa
+    latency_s: Seconds = 0.3  # from decision to a changed quote
+    impact: Multiple = 0.1  # prior: price of unwinding our own size, in 1/kappa at full share
 
 
 class Executor(Section, frozen=True, kw_only=True):
     """How quotes become orders."""
 
-    price_tolerance: NonNegative = 0.1  # keep a resting order this close to its target, in 1/kappa
+    price_tolerance: Multiple = 0.1  # keep an order this close to its target, in half-widths
     size_tolerance: Fraction = 0.2  # and this close in size
     action_price_usd: NonNegative = 0.0  # shadow price of one request
 
@@ -116,14 +126,14 @@ class Executor(Section, frozen=True, kw_only=True):
 class Evaluator(Section, frozen=True, kw_only=True):
     """How fills are judged."""
 
-    adverse_horizon_s: Positive = 10.0  # a young fill's price move counts as adverse selection
+    adverse_horizon_s: Seconds = 10.0  # a young fill's price move counts as adverse selection
 
 
 class Run(Section, frozen=True, kw_only=True):
     """How the engine is run."""
 
-    cycle_s: Positive = 1.0  # longest wait between two quote cycles
-    stale_s: Positive = 30.0  # a book older than this is not quoted on
+    cycle_s: Seconds = 1.0  # longest wait between two quote cycles
+    stale_s: Seconds = 30.0  # a book older than this is not quoted on
     durable_journal: bool = True  # commit intents and fills to disk before acting on them
 
 
@@ -140,7 +150,7 @@ class Replay(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """A whole run."""
 
-    name: str
+    name: Name
     venue: Embedded | Recorded
     account: Account
     assets: Annotated[tuple[Asset, ...], Meta(min_length=1)]
@@ -164,6 +174,13 @@ def load(path: Path) -> Config:
         or out of range. Complaints that involve several keys are listed all at once.
     """
     try:
+        return _parse(path)
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+
+
+def _parse(path: Path) -> Config:
+    try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
@@ -171,11 +188,11 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    _refuse_not_finite(raw, "$", path)
     try:
+        _refuse_not_finite(raw, "$", path)
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {_with_path(str(error))}") from None
     complaints = check(config)
     if complaints:
         raise ConfigError(f"{path}: " + "; ".join(complaints))
@@ -183,21 +200,51 @@ def load(path: Path) -> Config:
 
 
 def check(config: Config) -> list[str]:
-    """Return every complaint that involves more than one key."""
+    """Return every complaint that involves more than one key, or a key and the calendar."""
     complaints = []
     names = [asset.name for asset in config.assets]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        complaints.append(f"assets: named twice: {', '.join(repeated)}")
+        complaints.append(f"`$.assets`: named twice: {', '.join(repeated)}")
+    match config.venue:
+        case Recorded():
+            isolated = [asset.name for asset in config.assets if asset.isolated]
+            if isolated:
+                complaints.append(
+                    f"`$.assets`: recorded markets share one margin, isolated: {', '.join(isolated)}"
+                )
+        case Embedded(start=start):
+            if not EARLIEST <= start <= LATEST:
+                complaints.append(f"`$.venue.start` must be within {EARLIEST:%Y}-{LATEST:%Y}")
     if isinstance(config.venue, Recorded) != (config.replay is not None):
-        complaints.append("replay: a recorded venue has this table, and no other has")
+        complaints.append("`$.replay`: a recorded venue has this table, and no other has")
+    if config.replay is not None:
+        for key, values in (
+            ("queues", config.replay.queues),
+            ("maker_fees_bps", config.replay.maker_fees_bps),
+        ):
+            if len(set(values)) < len(values):
+                complaints.append(f"`$.replay.{key}`: a value stands there twice")
     if config.run.stale_s <= config.run.cycle_s:
-        complaints.append("run.stale_s must be longer than run.cycle_s")
+        complaints.append("`$.run.stale_s` must be longer than `$.run.cycle_s`")
     if config.evaluator.adverse_horizon_s < config.run.cycle_s:
-        complaints.append("evaluator.adverse_horizon_s must be at least run.cycle_s")
+        complaints.append("`$.evaluator.adverse_horizon_s` must be at least `$.run.cycle_s`")
     if config.actuary.latency_s > config.run.stale_s:
-        complaints.append("actuary.latency_s must be shorter than run.stale_s")
+        complaints.append("`$.actuary.latency_s` must be at most `$.run.stale_s`")
     return complaints
+
+
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*?)`(?: - at `(.*)`)?$")
+
+
+def _with_path(message: str) -> str:
+    """Name the whole path of a key that is missing or unknown, not only its table."""
+    found = _FIELD.match(message)
+    if found is None:
+        return message
+    problem, key, table = found.groups()
+    what = "missing key" if problem.startswith("missing") else "unknown key"
+    return f"{what} - at `{table or '$'}.{key}`"
 
 
 def _refuse_not_finite(value: Any, path: str, file: Path) -> None:

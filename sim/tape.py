@@ -186,11 +186,20 @@ def _rows(table: Table, name: str, *, full: bool) -> Books:
         price = levels(f"{word}_px")
         size = np.full_like(price, np.nan) if unsized else levels(f"{word}_sz")
         present = (price > 0.0) & np.isfinite(price) & (np.isnan(size) if unsized else size > 0.0)
-        return np.where(present, price, np.nan), size
+        return _stepping_out(np.where(present, price, np.nan), 1 if word == "bid" else -1), size
 
     times = table.times(EXCH)[chosen], table.times(RECV)[chosen]
     flags = np.full(len(times[0]), full)
     return Books(*times, flags, *side("bid"), *side("ask"))
+
+
+def _stepping_out(price: Floats, side: int) -> Floats:
+    """Keep the levels that step away from the best price; some recordings mix both sides' levels."""
+    signed = side * price
+    worst = np.fmin.accumulate(signed, axis=1)
+    outward = np.ones_like(price, dtype=np.bool_)
+    outward[:, 1:] = ~(signed[:, 1:] >= worst[:, :-1])
+    return np.where(outward, price, np.nan)
 
 
 def _padded(books: Books, depth: int) -> Books:

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -96,6 +97,10 @@ class Journal:
         """
         self._rows.put(None)
         self._thread.join()
+        # One file is left, which readers can open without writing beside it; where somebody reads
+        # just now, the write-ahead log stays.
+        with suppress(sqlite3.OperationalError):
+            self._database.execute("PRAGMA journal_mode = DELETE")
         self._database.close()
         if self._failure is not None and kind is None:
             raise JournalError(f"the journal cannot be written ({self._failure})")

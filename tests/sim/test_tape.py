@@ -13,7 +13,7 @@ from portfolio_mm.types import NS
 from sim.recorded_book import Display, rows_of
 from sim.recorded_listing import build_universe, decimals_of, sz_decimals_of
 from sim.recording import DataError
-from sim.tape import BOOK, FEED_NS, PRINT, TOUCH, instruments, load
+from sim.tape import BOOK, FEED_NS, PRINT, TOUCH, instruments, load, _stepping_out
 
 BIDS, ASKS = [(100.0, 1.0), (99.0, 2.0)], [(101.0, 1.5), (102.0, 2.5)]
 
@@ -299,3 +299,10 @@ def test_a_column_of_the_wrong_type(record: Any) -> None:
     path = folder / "trades.parquet"
     pl.read_parquet(path).with_columns(pl.col("px").cast(pl.String)).write_parquet(path)
     assert "column px holds String, not numbers" in complaint(folder)
+
+
+def test_levels_that_do_not_step_away_from_the_best_are_dropped() -> None:
+    bids = np.array([[100.0, 101.0, 99.0, 99.0, 98.0], [100.0, np.nan, 99.5, 99.0, 99.2]])
+    expected = [[100.0, np.nan, 99.0, np.nan, 98.0], [100.0, np.nan, 99.5, 99.0, np.nan]]
+    np.testing.assert_array_equal(_stepping_out(bids, 1), expected)
+    np.testing.assert_array_equal(_stepping_out(-bids, -1), -np.array(expected))
