@@ -17,10 +17,12 @@ env: .venv/.stamp  ## make .venv with pmm in it
 	@touch $@
 
 run: env  ## the main job: quote twelve assets for a simulated hour, then report
+	@rm -f $(RUN)/journal.sqlite $(RUN)/journal.sqlite-*
 	$(BIN)/pmm quote configs/paper.toml --run $(RUN)
 	$(BIN)/pmm report $(RUN)
 
 replay: env  ## the same engine over a recorded half hour
+	@rm -rf runs/replay
 	$(BIN)/pmm replay configs/replay.toml
 
 test: env  ## the default test suite
@@ -41,6 +43,14 @@ format: env  ## rewrite to the style
 
 bench: env  ## measure the cycle by stage; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.cycle
+
+docs: env  ## make the picture of the README and docs/replay.md anew
+	rm -rf runs/docs runs/docs-replay
+	$(BIN)/pmm quote configs/paper.toml --run runs/docs
+	$(BIN)/pmm report runs/docs
+	cp runs/docs/report.png docs/run.png
+	$(BIN)/pmm replay configs/replay.toml --run runs/docs-replay --json > runs/docs-replay.json
+	$(BIN)/python docs/tables.py runs/docs-replay.json
 
 clean:  ## remove what the commands made
 	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -283,7 +283,8 @@ class RiskBudget(Frozen, frozen=True, kw_only=True):
     margin_free: Floats  # (R,) USD left by positions and buffer
     equity: float  # USD, slow
     drawdown: float  # fraction of the peak
-    bound_hit: bool  # a numerical bound of gamma binds
+    bound_hit: bool  # alert: a numerical bound of gamma binds
+    gamma_moved: bool  # alert: gamma of the volatility budget moved by more than a factor of two
 
 
 class PricingSurface(Frozen, frozen=True, kw_only=True):

@@ -102,6 +102,7 @@ def step(
         equity=equity,
         drawdown=1.0 - actual / peak,
         bound_hit=bounded != gamma,
+        gamma_moved=_moved(state.gamma_volatility, gamma_volatility),
     )
     return State(now, equity, peak, gamma_volatility, solved), budget
 
@@ -111,6 +112,11 @@ def inventory_usd(belief: MarketBelief, account: AccountState) -> Floats:
     price = np.where(belief.known, np.exp(belief.log_price), account.entry_price)
     value: Floats = account.position * price
     return value
+
+
+def _moved(before: float, after: float) -> bool:
+    """Tell whether γ_ν moved by more than a factor of two; a first value has not moved."""
+    return before > 0.0 and not 0.5 <= after / before <= 2.0
 
 
 def _gamma_of_budget(params: Params, belief: MarketBelief, equity: float, start: float) -> float:

@@ -112,3 +112,14 @@ def test_toxicity_budget_is_the_spread_income(govern, market):
         for s in range(2)
     )
     assert budget.toxicity_budget == pytest.approx(income, rel=1e-12)
+
+
+def test_a_jump_of_gamma_raises_an_alert(govern, market):
+    state, first = govern(govern.state, 0)
+    assert not first.gamma_moved
+    wild = msgspec.structs.replace(market, covariance=9.0 * market.covariance)
+    _, calm = govern(state, 20)
+    _, jumped = govern(state, 20, belief=wild)
+    assert not calm.gamma_moved
+    assert jumped.gamma_moved
+    assert jumped.gamma_volatility > 2.0 * first.gamma_volatility
