@@ -31,6 +31,7 @@ class LocalView:
         self._units = np.zeros((2, n, levels), dtype=np.int64)
         self._lots = np.zeros((2, n, levels), dtype=np.int64)
         self._context = np.full((3, n), np.nan)
+        self._context[2] = 0.0  # no funding is known yet
 
     def book(self, asset: int, message: BookMessage) -> None:
         """Take a book."""

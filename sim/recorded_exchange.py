@@ -7,79 +7,55 @@ their queues, and the queue model says what they fill. Nothing we do changes the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from portfolio_mm.types import Floats, Orders, Universe
+from portfolio_mm.types import Floats, NewOrder, Orders
 from sim.exchange import Exchange
 from sim.matching import Order
-from sim.queue_models import QueueModel
-from sim.recorded_book import RecordedBook, Rows, on_grid
-from sim.tape import PRINT, Tape
+from sim.recorded_markets import NEVER, RecordedMarkets
 
 REQUESTS_PER_USD = 1.0
 
-NEVER = 2**63 - 1
-"""End of time, ns."""
+
+class Rested(NamedTuple):
+    """An order of ours as the exchange saw it; rows first..last − 1 happened while it rested."""
+
+    asset: int
+    side: int
+    units: int
+    lots: int  # when it arrived
+    first: int
+    last: int = NEVER  # whether it filled, was cancelled, or the account could not carry it
+    refused: bool = False  # the account could not carry what the last of the rows filled
 
 
 class RecordedExchange(Exchange):
     """Recorded markets at venue time. The mid of a book is both oracle and mark."""
 
-    def __init__(
-        self, universe: Universe, tape: Tape, rows: list[Rows], model: QueueModel, rate: float
-    ) -> None:
-        n = len(universe)
-        super().__init__(universe, np.zeros(n), [REQUESTS_PER_USD] * n)
+    def __init__(self, markets: RecordedMarkets, rate: float) -> None:
+        n = len(markets.universe)
+        super().__init__(markets.universe, np.zeros(n), [REQUESTS_PER_USD] * n)
         self.oracle = np.full(n, np.nan)
-        self._recorded = [
-            RecordedBook(part, books.exch_ns, int(decimals), model)
-            for part, books, decimals in zip(rows, tape.books, universe.sz_decimals, strict=True)
-        ]
-        self.books = list(self._recorded)
-        self.cursor = 0
+        self.books = list(markets.books)
+        self.markets = markets
+        self.rested: dict[int, Rested] = {}
+        """Every order of ours that rested, by id, oldest first."""
         self._rate = rate
-        self._times = tape.exch_ns
-        self._exch_ns: list[int] = tape.exch_ns.tolist()
-        self._asset: list[int] = tape.asset.tolist()
-        self._kind: list[int] = tape.kind.tolist()
-        self._row: list[int] = tape.row.tolist()
-        self._prints = _Prints(tape, universe)
-
-    @property
-    def next_row_ns(self) -> int:
-        """Venue time of the next row, after the last one the end of time."""
-        return self._exch_ns[self.cursor] if self.cursor < len(self._exch_ns) else NEVER
 
     def replay(self, until_ns: int) -> int | None:
-        """Apply rows up to a time, but stop after one that fills us and return its time.
-
-        Rows of instruments without an order of ours need no work: their book is brought up to
-        date when it is next looked at.
-        """
-        books, times = self._recorded, self._exch_ns
-        if not any(book.orders for book in books):
-            self.cursor = int(np.searchsorted(self._times, until_ns, side="right"))
+        """Apply rows up to a time, but stop after one that fills us and return its time."""
+        found = self.markets.advance(self.markets.rows_until(until_ns))
+        if found is None:
             return None
-        while self.cursor < len(times) and times[self.cursor] <= until_ns:
-            index = self.cursor
-            self.cursor += 1
-            book = books[self._asset[index]]
-            if not book.orders:
-                continue
-            row = self._row[index]
-            fills = (
-                book.trade(*self._prints.taken(row))
-                if self._kind[index] == PRINT
-                else book.show(row)
-            )
-            if fills:
-                self._fill(self._asset[index], fills, times[index])
-                return times[index]
-        return None
+        now_ns = self.markets.row_ns
+        self._fill(*found, now_ns)
+        return now_ns
 
     def value(self, now_ns: int) -> None:
         """Mark every position to the mid of the book; a side without a price keeps the last."""
-        for book in self._recorded:
+        for book in self.markets.books:
             book.sync(now_ns)
         middle = self._middle()
         self.oracle = np.where(np.isnan(middle), self.oracle, middle)
@@ -104,30 +80,33 @@ class RecordedExchange(Exchange):
         return np.full(len(self.universe), self._rate)
 
     def _fill(self, asset: int, fills: list[tuple[Order, int]], now_ns: int) -> None:
-        book = self._recorded[asset]
+        book = self.markets.books[asset]
         self.value(now_ns)
         for order, lots in fills:
             if order.oid not in book.orders:  # a liquidation came first
-                continue
-            if self._settle(asset, now_ns, order, lots):
+                self._ended(order, refused=True)
+            elif self._settle(asset, now_ns, order, lots):
                 book.fill(order, lots)
+                if not order.lots:
+                    self._ended(order)
             else:
                 book.cancel(order.oid)
                 self._removed(asset, order, "marginCanceled", now_ns)
+                self._ended(order, refused=True)
 
+    def _place(self, owner: int, new: NewOrder, now_ns: int, prefix: str = "") -> None:
+        super()._place(owner, new, now_ns, prefix)
+        asset, oid = self.accounts[owner].open.get(new.cloid, (new.asset, 0))
+        order = self.books[asset].orders.get(oid)
+        if order is not None and oid not in self.rested:
+            self.rested[oid] = Rested(
+                asset, order.side, order.units, order.lots, self.markets.cursor
+            )
 
-class _Prints:
-    """Recorded prints as the books take them: side of the resting orders, units, contracts."""
+    def _removed(self, asset: int, order: Order, status: str, now_ns: int) -> None:
+        super()._removed(asset, order, status, now_ns)
+        self._ended(order)
 
-    def __init__(self, tape: Tape, universe: Universe) -> None:
-        prints = tape.prints
-        units = np.zeros(len(prints.asset), dtype=np.int64)
-        for asset, instrument in enumerate(universe.instruments):
-            rows = prints.asset == asset
-            units[rows] = on_grid(instrument.name, prints.price[rows], instrument.sz_decimals)
-        self._side: list[int] = ((1 + prints.side) // 2).tolist()
-        self._units: list[int] = units.tolist()
-        self._size: list[float] = np.where(prints.backfill, 0.0, prints.size).tolist()
-
-    def taken(self, row: int) -> tuple[int, int, float]:
-        return self._side[row], self._units[row], self._size[row]
+    def _ended(self, order: Order, *, refused: bool = False) -> None:
+        rested = self.rested[order.oid]
+        self.rested[order.oid] = rested._replace(last=self.markets.cursor, refused=refused)

@@ -34,7 +34,9 @@ from sim.latency import Stream
 from sim.queue_models import MODELS
 from sim.received import ReceivedBook, ReceivedPrints
 from sim.recorded_book import rows_of
-from sim.recorded_exchange import NEVER, RecordedExchange
+from sim.recorded_exchange import RecordedExchange
+from sim.recorded_markets import NEVER, RecordedMarkets
+from sim.same_orders import QueueFills, same_orders
 from sim.tape import Tape
 
 SILENCE_NS, RECESS_NS = 60 * NS, HOUR_NS
@@ -46,6 +48,7 @@ class ReplayStatistics(Statistics, frozen=True):
 
     queue: str  # name of the queue model
     filled_orders: int  # that filled at least in part: fewer, larger fills are not fewer orders
+    same_orders: dict[str, QueueFills]  # of the orders of this run, by queue model
     rows: int  # of the tape that were processed
     file_rows: dict[str, int]  # rows of these instruments in each file
     other_rows: int  # rows of other instruments, not used
@@ -79,9 +82,8 @@ class ReplayVenue:
         self._now = tape.start_ns
         self._order = Stream(rng(order), settings.order_ms, settings.order_jitter_ms)
         self._response = Stream(rng(response), settings.response_ms, settings.response_jitter_ms)
-        self.exchange = RecordedExchange(
-            universe, tape, rows, MODELS[settings.queue], settings.funding_rate
-        )
+        self._markets = RecordedMarkets(universe, tape, rows, MODELS[settings.queue])
+        self.exchange = RecordedExchange(self._markets, settings.funding_rate)
         deposit = round(settings.deposit_usd * MICRO / pools)
         self._owner = self.exchange.open_account([deposit] * pools, settings.requests)
         self._account = self.exchange.account_state(self._owner, self._now, IP_WEIGHT)
@@ -93,6 +95,7 @@ class ReplayVenue:
         self._fills = 0
         self._filled: set[str] = set()
         self._volume = [0.0, 0.0]
+        self._compared: tuple[int, dict[str, QueueFills]] = (-1, {})
 
         recv = [tape.prints.recv_ns, *(books.recv_ns for books in tape.books)]
         self._arrivals = np.sort(np.concatenate(recv))
@@ -203,12 +206,22 @@ class ReplayVenue:
             liquidations=self.exchange.liquidations,
             queue=self._settings.queue,
             filled_orders=len(self._filled),
-            rows=self.exchange.cursor,
+            same_orders=self._compare(),
+            rows=self._markets.cursor,
             file_rows=tape.rows,
             other_rows=tape.other_rows,
             backfill=int(tape.prints.backfill.sum()),
             gaps=tape.gaps,
         )
+
+    def _compare(self) -> dict[str, QueueFills]:
+        """Replay our orders under every model, unless no row happened since the last time."""
+        rows = self._markets.cursor
+        if rows != self._compared[0]:
+            orders = list(self.exchange.rested.values())
+            fills = {name: same_orders(self._markets, orders, m) for name, m in MODELS.items()}
+            self._compared = rows, fills
+        return self._compared[1]
 
     # The clock
 
@@ -237,7 +250,7 @@ class ReplayVenue:
         messages = tuple(message for _, message in self.exchange.outbox)
         self.exchange.outbox.clear()
         state = self.exchange.account_state(self._owner, now_ns, IP_WEIGHT)
-        moves_ns = self.exchange.next_row_ns
+        moves_ns = self._markets.next_row_ns
         self._statement_ns = max(now_ns + NS, moves_ns) if state.position.any() else NEVER
         fills = [message for message in messages if isinstance(message, Fill)]
         arrival_ns = self._response.arrival(now_ns)

@@ -448,11 +448,30 @@ def test_an_account_below_maintenance_is_liquidated(record: Any) -> None:
     while not wait(market, 1.0).closed:
         pass
     statistics = market.statistics()
+    assert statistics.same_orders["conservative"].contracts.tolist() == [90.0]
     assert statistics.liquidations >= 1
     assert market.account().position[0] == 0.0
 
 
 # What must add up
+
+
+def assert_reproduced(market: ReplayVenue, fills: list[Fill]) -> None:
+    """The run's own model gives the run's own fills, and no other has its order reversed."""
+    statistics = market.statistics()
+    own = statistics.same_orders[statistics.queue]
+    decimals = market.universe.sz_decimals
+    lots = np.zeros(len(decimals), dtype=np.int64)
+    for fill in fills:
+        lots[fill.asset] += ticks.to_lots(fill.size, int(decimals[fill.asset]))
+    assert own.contracts.tolist() == ticks.from_lots(lots, decimals).tolist()
+    assert own.fills.tolist() == np.bincount([f.asset for f in fills], minlength=len(lots)).tolist()
+    assert own.filled_orders.sum() == len({fill.cloid for fill in fills})
+    assert own.volume_usd.sum() == pytest.approx(statistics.maker_volume_usd)
+    assert list(statistics.same_orders) == list(MODELS)
+    for fewer, more in itertools.pairwise(statistics.same_orders.values()):
+        assert (fewer.filled_orders <= more.filled_orders).all()
+        assert (fewer.contracts <= more.contracts).all()
 
 
 def end_of(market: ReplayVenue) -> tuple[list[Fill], float]:
@@ -486,6 +505,7 @@ def test_equity_is_what_the_fills_made_it(record: Any, queue: str) -> None:
     assert sum(fill.fee for fill in fills) == pytest.approx(account.fees_paid / MICRO)
     volume = sum(fill.price * fill.size for fill in fills)
     assert market.statistics().maker_volume_usd == pytest.approx(volume)
+    assert_reproduced(market, fills)
 
 
 def filled_per_order(market: ReplayVenue) -> Counter[str]:
@@ -509,15 +529,61 @@ def test_no_order_fills_more_under_a_more_conservative_model(record: Any) -> Non
     assert 0 < counts[0].total() < counts[-1].total()
 
 
-def test_nor_on_five_minutes_of_recorded_books(data: Path, tmp_path: Path) -> None:
+def five_minutes(data: Path, folder: Path) -> Path:
     source = data / "market" / "hl_perp_l2_2025-09-04"
     for path in source.glob("*.parquet"):
         frame = pl.read_parquet(path)
         first = 1_757_015_216 * NS
-        frame.filter(pl.col("ts_recv_ns") < first + 300 * NS).write_parquet(tmp_path / path.name)
-    tape = load(tmp_path, ("ETH", "WLFI"))
+        frame.filter(pl.col("ts_recv_ns") < first + 300 * NS).write_parquet(folder / path.name)
+    return folder
+
+
+def test_nor_on_five_minutes_of_recorded_books(data: Path, tmp_path: Path) -> None:
+    tape = load(five_minutes(data, tmp_path), ("ETH", "WLFI"))
     counts = assert_ordered(lambda queue: filled_per_order(venue(tape, queue=queue)))
     assert 0 < counts[0].total() < counts[-1].total()
+
+
+@pytest.mark.parametrize("queue", ["conservative", "power"])
+def test_five_recorded_minutes_are_reproduced_by_their_own_orders(
+    data: Path, tmp_path: Path, queue: str
+) -> None:
+    tape = load(five_minutes(data, tmp_path), ("ETH", "WLFI"))
+    market = venue(tape, queue=queue)
+    fills, _ = end_of(market)
+    assert len(fills) > 10
+    assert_reproduced(market, fills)
+    same = market.statistics().same_orders
+    assert same["conservative"].contracts.sum() < same["power"].contracts.sum()
+    assert market.statistics().same_orders is same  # nothing happened since
+
+
+def test_the_comparison_follows_a_run(record: Any) -> None:
+    tape = load(noisy(record, 6), ("BTC", "ETH"))
+    market, fills = venue(tape, queue="bounded"), []
+    for cycle, (_, events, _, _) in enumerate(quoting(market)):
+        fills += events.fills
+        if cycle % 10 == 0:
+            own = market.statistics().same_orders["bounded"]
+            assert own.fills.sum() == market.statistics().fills
+    assert_reproduced(market, fills)
+
+
+def test_what_the_account_cannot_carry_fills_under_no_model(record: Any) -> None:
+    fallen = [(90.0, 50.0), (89.0, 50.0)], [(100.0, 1.0), (103.0, 2.5)]
+    books = [record.book(float(t), BIDS, ASKS) for t in range(5)]
+    books += [record.book(float(t), *fallen) for t in range(5, 10)]
+    trades = [record.trade(2.0, "sell", 99.5, 30.0), record.trade(6.0, "sell", 98.0, 17.0)]
+    market = venue(load(record.write(l2=books, trades=trades), ("BTC",)), deposit_usd=1000.0)
+    places = (("a", 100.0, 30.0), ("b", 99.0, 15.0), ("c", 98.5, 4.0))
+    send(market, places=tuple(order(market, cloid, 0, *rest) for cloid, *rest in places))
+    fills, updates = [], {}
+    while not (events := wait(market, 1.0)).closed:
+        fills += events.fills
+        updates |= {update.cloid: update.status for update in events.updates}
+    assert updates == {"a": "filled", "b": "marginCanceled", "c": "open"}
+    assert [(fill.cloid, fill.size) for fill in fills] == [("a", 30.0), ("c", 2.0)]
+    assert_reproduced(market, fills)
 
 
 # What the settings say
