@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from portfolio_mm.actuary.floors import smallest_depth
+from portfolio_mm.actuary.floors import option_floor
 from portfolio_mm.actuary.impact import ahead, concession
 from portfolio_mm.config import Actuary
 from portfolio_mm.rules import ticks
@@ -33,6 +33,9 @@ SIDE = np.array([1, -1])
 SIGN = SIDE.astype(np.float64)
 
 SETTLEMENT_S = 3600.0
+
+DEEPEST = 0.6
+"""The venue refuses prices further than 95 % from its reference: ln 1.95, less room for its move."""
 
 
 class Params(NamedTuple):
@@ -93,11 +96,11 @@ def step(
         before_us = ahead(depth, book_depth, notional)
         return concession(before_us, size[:, None, None], decay, config.impact)
 
-    # The cost of a fill is that of the depth at which a quote would stand if nobody were informed.
-    # Charging it at δ* itself, δ* = c(δ*) + ..., has no solution once informed takers reach further
-    # than noise does: there AS grows faster than δ.
-    monopoly = (fee[:, None] + 1.0 / belief.decay)[:, :, None]
-    cost = fee[:, None] + (adverse_selection(monopoly) + impact(monopoly))[:, :, 0]
+    # A fill costs what it must earn to break even: AS(δ) ≤ δ from the Glosten–Milgrom floor on, so a
+    # quote that deep, and by fee and impact deeper, does not lose. (At δ* itself AS has no price once
+    # informed takers reach further than noise does: it grows faster than δ.)
+    informed_depth = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
+    cost = fee[:, None] + informed_depth + impact(informed_depth[:, :, None])[:, :, 0]
     form = solve(
         effective_covariance(belief.covariance, state.drift_response, belief.drift_covariance),
         budget.gamma,
@@ -112,7 +115,7 @@ def step(
         inventory=budget.inventory,
     )
 
-    floor = smallest_depth(belief.sigma, params.stale_s, variance, belief.informed, belief.decay)
+    floor = np.maximum(informed_depth, option_floor(belief.sigma, params.stale_s)[:, None])
     nearest = np.maximum.reduce(
         [
             form.half_width - SIGN * form.shift[:, None],
@@ -121,7 +124,7 @@ def step(
         ]
     )
     ladder = np.arange(config.levels) * config.spacing
-    depth = nearest[:, :, None] + ladder / decay
+    depth = np.minimum(nearest[:, :, None] + ladder / decay, DEEPEST)
     price = fair[:, None, None] * np.exp(-SIGN[:, None] * depth)
 
     drift_and_carry = form.drift_shift - form.carry

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from portfolio_mm.actuary.floors import break_even
-from portfolio_mm.belief import volatility
+from portfolio_mm.belief import informed, volatility
 from portfolio_mm.config import Config
 from portfolio_mm.rules.ticks import MIN_NOTIONAL
-from portfolio_mm.types import Frozen, Universe
+from portfolio_mm.theory import glosten_milgrom
+from portfolio_mm.theory.informed_flow import knowledge_variance
+from portfolio_mm.types import Floats, Frozen, Universe
 
 
 class AssetCheck(Frozen, frozen=True, kw_only=True):
@@ -78,9 +79,15 @@ def preflight(config: Config, universe: Universe) -> Preflight:
     )
 
 
-def _break_even(config: Config, universe: Universe) -> np.ndarray:
-    """Return the break-even half-spread of each asset under the priors, (N,), fraction."""
-    prior = config.belief
-    sigma = volatility.sigma(volatility.stationary(prior, len(universe)))
+def _break_even(config: Config, universe: Universe) -> Floats:
+    """Return the break-even half-spread of each asset under the priors, (N,), fraction.
+
+    From the Glosten–Milgrom floor on a fill earns what it loses; the fee comes on top.
+    """
+    prior, n = config.belief, len(universe)
+    flow = informed.estimate(prior, informed.prior(n))
     stale_s = config.run.cycle_s + config.actuary.latency_s
-    return break_even(universe.maker_fee, sigma**2 * stale_s, prior.informed, prior.decay)
+    sigma = volatility.sigma(volatility.stationary(prior, n))
+    variance = knowledge_variance(np.zeros(n), sigma, stale_s + flow.foresight_s)
+    depth: Floats = universe.maker_fee + glosten_milgrom.floor(variance, flow.share, prior.decay)
+    return depth

@@ -150,8 +150,8 @@ def test_more_volatility_widens(bench_run):
     assert (wild.floor > usual.floor).all()
 
 
-def test_cost_is_that_of_the_monopoly_depth(bench_run):
-    """At fee + 1/κ from fair value, by hand; half-width and risk aversion then follow from it."""
+def test_cost_is_what_a_fill_must_earn_to_break_even(bench_run):
+    """c = fee + Glosten–Milgrom floor, by hand; half-width and risk aversion follow from it."""
     stages, _, _, _, cycle = bench_run
     config, universe = stages.actuary.config, stages.actuary.universe
     free = stages.actuary._replace(config=replace(config, impact=0.0))
@@ -159,14 +159,19 @@ def test_cost_is_that_of_the_monopoly_depth(bench_run):
     surface = settle(bench_run, params=free)
     seconds = stages.actuary.stale_s + belief.foresight_s
     variance = belief.variance + (belief.tail * belief.sigma) ** 2 * seconds
-    depth = universe.maker_fee[:, None] + 1.0 / belief.decay
-    charge = glosten_milgrom.adverse_selection(
-        depth, variance[:, None], belief.informed, np.exp(-belief.decay * depth)
-    )
+    charge = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
     g = gamma * universe.size_usd[:, None]
     risk = (surface.curvature.diagonal() * universe.size_usd)[:, None]
     expected = universe.maker_fee[:, None] + charge + np.log1p(g / belief.decay) / g + risk
     np.testing.assert_allclose(surface.half_width, expected, rtol=1e-9)
+
+
+def test_a_flat_book_never_quotes_at_a_loss(bench_run):
+    """At x = 0 without drift every candidate earns its adverse selection, impact and fee."""
+    belief, budget = flat(bench_run)
+    for informed in (0.05, 0.3, 0.9):
+        toxic = replace(belief, informed=np.full_like(belief.informed, informed))
+        assert (settle(bench_run, toxic, budget).margin > 0.0).all()
 
 
 def test_pricing_settles_along_the_cycles(bench_run):
