@@ -1,7 +1,8 @@
 """The command `pmm`: puts a venue, the engine and a journal together. Nobody imports it.
 
 Every command takes --json for a machine-readable result on standard output, and ends with status
-0 (ok), 1 (the run failed or a check found something) or 2 (bad input, one line on standard error).
+0 (ok), 1 (the run failed or a check found something) or 2 (bad input), and with one line on
+standard error that says what was wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import sys
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import msgspec
 from cyclopts import App, CycloptsError, Parameter
@@ -42,6 +43,7 @@ app = App(
     name="pmm",
     help="Quote many perpetuals at once from one margin account.",
     version="0.1.0",
+    suppress_keyboard_interrupt=False,
 )
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
@@ -143,7 +145,11 @@ def replay(
             ]
         )
     else:
-        terminal.show(terminal.replay_table(results), *map(terminal.quoted_table, results))
+        terminal.show(
+            terminal.replay_table(results),
+            terminal.replay_pnl_table(results),
+            *map(terminal.quoted_table, results),
+        )
 
 
 @app.command
@@ -159,12 +165,16 @@ def report(run: Path, /, *, asset: str | None = None, json: AsJson = False) -> N
     json
         Print the numbers as JSON on standard output.
     """
-    with terminal.progress("reporting") as advance:
-        summary, files = reporting.write(run, asset=asset, progress=advance)
+    try:
+        with terminal.progress("reporting") as advance:
+            summary, files = reporting.write(run, asset=asset, progress=advance)
+    except ValueError as error:
+        if asset is None:
+            raise
+        raise InputError(str(error)) from None
     if json:
         _print_json(summary)
     else:
-        terminal.show(terminal.run_table(summary))
         terminal.note(*(f"written: {file}" for file in files))
 
 
@@ -215,13 +225,22 @@ def verify(run: Path, /, *, json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; the exit status is 0, 1 or 2."""
+    """Run the command line; the exit status is 0, 1 or 2, and 130 after Ctrl-C."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (ConfigError, DataError, InputError, JournalError, CycloptsError) as error:
-        line = " ".join(str(error).split())
-        terminal.note(f"pmm: {line}")
-        raise SystemExit(2) from None
+        _fail(error, 2)
+    except OSError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+
+
+def _fail(why: object, status: int) -> NoReturn:
+    """End with a status and one line that says why."""
+    line = " ".join(str(why).split())
+    terminal.note(f"pmm: {line}")
+    raise SystemExit(status) from None
 
 
 def _run(config: Config, venue: Venue, folder: Path, observer: loop.Observer) -> Summary:
@@ -270,7 +289,7 @@ def _finish(summary: Summary, folder: Path, *, json: bool) -> None:
     if json:
         _print_json(summary)
     else:
-        terminal.show(terminal.run_table(summary))
+        terminal.show(terminal.quoting_table(summary), terminal.pnl_table(summary))
         terminal.note(f"journal: {folder}; risk report: pmm report {folder}")
 
 

@@ -25,7 +25,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Ratio = Annotated[float, Meta(gt=0, le=100)]
 Multiple = Annotated[float, Meta(ge=0, le=100)]
-Deviation = Annotated[float, Meta(gt=0, le=10)]
+Deviation = Annotated[float, Meta(gt=0, le=2)]
 Seconds = Annotated[float, Meta(ge=1e-3, le=1e8)]
 Name = Annotated[str, Meta(pattern=r"^\w[\w.-]*$", max_length=60)]
 """Of a run, and so of a folder."""
@@ -206,6 +206,11 @@ def check(config: Config) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         complaints.append(f"`$.assets`: named twice: {', '.join(repeated)}")
+    complaints += [
+        f"`$.assets[{index}].size_usd` needs more margin than the whole deposit"
+        for index, asset in enumerate(config.assets)
+        if asset.size_usd > asset.leverage * config.venue.deposit_usd
+    ]
     match config.venue:
         case Recorded():
             isolated = [asset.name for asset in config.assets if asset.isolated]

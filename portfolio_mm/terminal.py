@@ -6,7 +6,7 @@ Progress and notes go to standard error, results to standard output, so that eit
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from portfolio_mm.report.summary import AssetRow, Summary
 from portfolio_mm.runtime.preflight import Preflight
+from portfolio_mm.types import Floats, Ints
 from portfolio_mm.venues.settings import Recorded
 
 HALF = 0.5
@@ -32,7 +33,8 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(task: str) -> Iterator[Advance]:
-    """Show a bar on standard error while the block runs."""
+    """Show a bar on standard error while the block runs, if that is a terminal."""
+    console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -42,7 +44,7 @@ def progress(task: str) -> Iterator[Advance]:
         TimeLeftColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         row = bar.add_task(task, total=1.0, note="")
 
         def advance(fraction: float, note: str = "") -> None:
@@ -65,78 +67,64 @@ def note(*lines: str) -> None:
         sys.stderr.write(line + "\n")
 
 
-def run_table(summary: Summary) -> Table:
-    """Return the closing table of a run: one row per asset, then the account."""
+def quoting_table(summary: Summary) -> Table:
+    """Return how each asset was quoted in a run, and why it was not."""
     head = summary.headline
     table = Table(
         title=f"{summary.run.name}: {summary.run.hours:.2f} h, {summary.run.cycles} cycles, "
         f"{len(summary.assets)} assets, one account",
         caption=f"{summary.run.stopped}; margin used at most {head.peak_margin_use:.1%} of equity, "
-        f"limit {head.margin_limit:.0%}; drawdown {head.max_drawdown:.2%}",
+        f"limit {head.margin_limit:.0%}",
     )
-    table.add_column("asset")
-    for column in (
-        "bid",
-        "ask",
-        "half-spread",
-        "fills",
-        "volume",
-        "spread",
-        "adverse",
-        "inventory",
-        "fees",
-        "funding",
-        "PnL",
-        "held",
-    ):
+    table.add_column("asset", no_wrap=True)
+    for column in ("bid", "ask", "half-spread", "fills", "volume", "held"):
         table.add_column(column, justify="right")
     table.add_column("not quoted because")
-    for row, part in zip(summary.assets, summary.attribution, strict=False):
+    for row in summary.assets:
         table.add_row(
             row.asset,
             f"{row.bid.quoted:.0%}",
             f"{row.ask.quoted:.0%}",
             "–" if row.half_spread_bps is None else f"{row.half_spread_bps:.1f} bps",
-            str(row.fills),
+            f"{row.fills:,}",
             f"{row.volume_usd:,.0f}",
-            *(
-                f"{value:,.2f}"
-                for value in (
-                    part.spread,
-                    part.adverse_selection,
-                    part.inventory,
-                    part.fees,
-                    part.funding,
-                    part.total,
-                )
-            ),
             f"{row.inventory_usd:,.0f}",
             _why(row),
         )
-    total = summary.attribution[-1]
-    table.add_section()
-    table.add_row(
-        "account",
-        "",
-        "",
-        "",
-        str(head.fills),
-        f"{head.volume_usd:,.0f}",
-        *(
-            f"{value:,.2f}"
-            for value in (
-                total.spread,
-                total.adverse_selection,
-                total.inventory,
-                total.fees,
-                total.funding,
-                total.total,
-            )
-        ),
-        f"{summary.final_inventory.net_usd:,.0f}",
-        f"equity {head.opening_equity_usd + head.pnl_usd:,.2f} USD",
-    )
     return table
+
+
+def pnl_table(summary: Summary) -> Table:
+    """Return the PnL of a run by asset and cause, USD."""
+    head = summary.headline
+    table = Table(
+        title="PnL by cause, USD",
+        caption=f"equity {head.opening_equity_usd + head.pnl_usd:,.2f}, "
+        f"drawdown at most {head.max_drawdown:.2%}",
+    )
+    table.add_column("asset", no_wrap=True)
+    for column in ("spread", "adverse selection", "inventory", "fees", "funding", "total"):
+        table.add_column(column, justify="right")
+    for row in summary.attribution:
+        if row is summary.attribution[-1]:
+            table.add_section()
+        causes = (row.spread, row.adverse_selection, row.inventory, row.fees, row.funding)
+        table.add_row(row.asset, *(f"{value:,.2f}" for value in (*causes, row.total)))
+    return table
+
+
+class QueueCounts(Protocol):
+    """What orders filled under a queue model, by asset."""
+
+    @property
+    def filled_orders(self) -> Ints:
+        """Orders that filled at least in part."""
+        ...
+
+    @property
+    def volume_usd(self) -> Floats:
+        """Value of their fills."""
+        ...
 
 
 class ReplayCounts(Protocol):
@@ -152,6 +140,11 @@ class ReplayCounts(Protocol):
         """Orders that filled at least in part."""
         ...
 
+    @property
+    def same_orders(self) -> Mapping[str, QueueCounts]:
+        """What the same orders fill under each queue model, from the fewest to the most."""
+        ...
+
 
 class Replayed(NamedTuple):
     """One scenario of a replay."""
@@ -163,45 +156,67 @@ class Replayed(NamedTuple):
 
 
 def replay_table(results: Sequence[Replayed]) -> Table:
-    """Return one row per maker fee and queue model."""
-    table = Table(title=f"{results[0].summary.run.hours * 60:.0f} recorded minutes")
+    """Return what filled, one row per maker fee and queue model.
+
+    The last columns ask what the orders of that run would have filled under the model with the
+    fewest fills and under the one with the most: how much of a result the queue model is.
+    """
+    models = list(results[0].statistics.same_orders)
+    least, most = models[0], models[-1]
+    speeds = [result.speed for result in results]
+    table = Table(
+        title=f"{results[0].summary.run.hours * 60:.0f} recorded minutes, "
+        f"{results[0].statistics.rows:,} rows, at {min(speeds):.0f} to {max(speeds):.0f} times "
+        "real time",
+        caption="The last columns, orders / volume, keep the orders of the run and change only "
+        "the queue model; between rows the orders differ, because quotes follow fills.",
+    )
     for column in (
-        "maker fee",
+        "maker\nfee",
         "queue",
-        "rows",
-        "× real time",
-        "orders filled",
+        "quoted\nboth",
         "fills",
+        "orders\nfilled",
         "volume",
-        "spread",
-        "adverse",
-        "inventory",
-        "fees",
-        "PnL",
-        "quoted both",
+        f"same orders,\n{least}",
+        f"same orders,\n{most}",
     ):
-        table.add_column(column, justify="right")
-    for scenario, summary, statistics, speed in results:
-        head, total = summary.headline, summary.attribution[-1]
+        table.add_column(column, justify="right", no_wrap=True)
+    for scenario, summary, statistics, _ in results:
+        same = [statistics.same_orders[model] for model in (least, most)]
         table.add_row(
             f"{scenario.maker_fee_bps:g} bps",
             scenario.queue,
-            f"{statistics.rows:,}",
-            f"{speed:.0f}",
-            str(statistics.filled_orders),
-            str(head.fills),
-            f"{head.volume_usd:,.0f}",
-            *(
-                f"{value:,.2f}"
-                for value in (
-                    total.spread,
-                    total.adverse_selection,
-                    total.inventory,
-                    total.fees,
-                    total.total,
-                )
-            ),
-            f"{head.time_quoted_both:.0%}",
+            f"{summary.headline.time_quoted_both:.0%}",
+            f"{summary.headline.fills:,}",
+            f"{statistics.filled_orders:,}",
+            f"{summary.headline.volume_usd:,.0f}",
+            *(f"{s.filled_orders.sum():,} / {s.volume_usd.sum():,.0f}" for s in same),
+        )
+    return table
+
+
+def replay_pnl_table(results: Sequence[Replayed]) -> Table:
+    """Return the PnL of each maker fee and queue model by cause, USD."""
+    table = Table(title="PnL by cause, USD")
+    for column in (
+        "maker fee",
+        "queue",
+        "spread",
+        "adverse selection",
+        "inventory",
+        "fees",
+        "funding",
+        "total",
+    ):
+        table.add_column(column, justify="right")
+    for scenario, summary, _, _ in results:
+        row = summary.attribution[-1]
+        causes = (row.spread, row.adverse_selection, row.inventory, row.fees, row.funding)
+        table.add_row(
+            f"{scenario.maker_fee_bps:g} bps",
+            scenario.queue,
+            *(f"{value:,.2f}" for value in (*causes, row.total)),
         )
     return table
 
@@ -212,7 +227,7 @@ def quoted_table(result: Replayed) -> Table:
         title=f"maker fee {result.scenario.maker_fee_bps:g} bps, {result.scenario.queue} queue"
     )
     table.add_column("asset")
-    for column in ("bid", "ask", "half-spread", "fills", "volume", "PnL"):
+    for column in ("bid", "ask", "median\nhalf-spread", "fills", "volume", "PnL"):
         table.add_column(column, justify="right")
     table.add_column("not quoted because")
     for row in result.summary.assets:

@@ -36,15 +36,17 @@ def time_share(flags: Bools, duration: Floats) -> Floats:
 
 
 def half_spread(cycles: Cycles, duration: Floats) -> Floats:
-    """Return the mean of ½ ln(ask / bid) of our best quotes while both stood, (N,), else NaN."""
+    """Return the median of ½ ln(ask / bid) of our best quotes while both stood, (N,), else NaN.
+
+    It is the least value that was not exceeded for half of that time: a median, because a few
+    seconds of very wide quotes would decide a mean.
+    """
     both = quoted_both(cycles)
     best = np.where(both[:, :, None, None], cycles.price, 1.0)
     bid = np.where(np.isfinite(best[:, :, 0]), best[:, :, 0], -np.inf).max(axis=2)
     ask = np.where(np.isfinite(best[:, :, 1]), best[:, :, 1], np.inf).min(axis=2)
-    weight = duration[:, None] * both
-    total = weight.sum(axis=0)
-    mean = (weight * 0.5 * np.log(ask / bid)).sum(axis=0) / np.where(total > 0, total, 1.0)
-    return np.where(total > 0, mean, np.nan)
+    half = 0.5 * np.log(ask / bid)
+    return np.array([_median(half[stood, i], duration[stood]) for i, stood in enumerate(both.T)])
 
 
 class Mean(NamedTuple):
@@ -135,3 +137,9 @@ def _cells(fills: Fills, chosen: Bools) -> tuple[Ints, Ints, Ints, Ints]:
         side[chosen],
         fills.level[chosen],
     )
+
+
+def _median(values: Floats, weights: Floats) -> float:
+    if not weights.sum() > 0:
+        return math.nan
+    return float(np.quantile(values, 0.5, weights=weights, method="inverted_cdf"))

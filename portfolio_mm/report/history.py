@@ -33,11 +33,11 @@ class _Snapshot(msgspec.Struct):
     time_ns: int
     bid_price: Floats
     ask_price: Floats
-    mark: Floats
 
 
 class _Account(msgspec.Struct):
     time_ns: int
+    mark: Floats
     equity: Floats
     position_margin: Floats
     order_margin: Floats
@@ -161,7 +161,7 @@ class _Reader:
             (
                 snapshot.time_ns,
                 np.stack([snapshot.bid_price[:, 0], snapshot.ask_price[:, 0]], axis=1),
-                snapshot.mark,
+                account.mark,
                 np.where(belief.known, surface.fair, np.nan),
                 belief.log_price,
                 belief.sigma,

@@ -60,8 +60,7 @@ def accounts(history: History) -> Accounts:
     """Check attribution against the venue's equity and against the fills.
 
     The ledger knows only cash and final positions: −Σ q_j p_j − fees − funding + Σ x M, with M the
-    last mark. The venue's report is valued at the marks of its own time, so between a change of
-    mark and its arrival the two differ by the move on the position.
+    last mark, that of the venue's last report, which its equity is valued at, too.
     """
     cycles, fills = history.cycles, history.fills
     curve = equity(cycles)

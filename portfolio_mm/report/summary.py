@@ -90,7 +90,7 @@ class AssetRow(msgspec.Struct, frozen=True, kw_only=True):
     pnl_usd: float
     inventory_usd: float  # at the end
     largest_inventory_usd: float  # in absolute value
-    half_spread_bps: float | None  # mean of our best quotes
+    half_spread_bps: float | None  # time-weighted median of our best quotes
     volatility_per_day: float  # belief at the end, and so are the next three
     decay: tuple[float, float]  # 1/fraction
     arrival_per_s: tuple[float, float]

@@ -108,7 +108,7 @@ def assets(summary: Summary) -> str:
         "fills",
         "volume, USD",
         "PnL, USD",
-        "half-spread, bps",
+        "median half-spread, bps",
         "σ per √day",
         "κ, bid / ask",
         "arrival, 1/s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ async def run(
     """Quote on `venue` until it closes or the loss limit is reached.
 
     Every arrow is journalled. Intents are committed before they are sent. Linear algebra runs on
-    one thread, so that a replay on the same machine gives the same bytes.
+    one thread, so that a replay on the same machine gives the same bytes. However the run ends, the
+    last row says why and the venue is closed.
     """
     with threadpool_limits(limits=1, user_api="blas"):
         return await _run(config, venue, journal, observer)
@@ -61,26 +63,35 @@ async def _run(
     period = round(config.run.cycle_s * NS)
     journal.write(venue.now_ns, "opening", Opening(config=config, universe=venue.universe))
     cycles, stopped, closed = 0, "", False
-    while not closed:
-        events = await venue.wait(venue.now_ns + period)
-        tracker.apply(events)
-        snapshot = judge(venue.snapshot(), config.run.stale_s)
-        account = msgspec.structs.replace(venue.account(), orders=tracker.open_orders(snapshot))
-        state, cycle = quote_cycle(stages, state, snapshot, account, events)
-        record(journal, snapshot, account, events, cycle)
-        cycles += 1
-        if observer is not None:
-            observer(snapshot, account, cycle)
-        if not stopped and cycle.budget.drawdown >= config.governor.max_drawdown:
-            stopped = f"drawdown {cycle.budget.drawdown:.1%} reached the loss limit"
-        # Once stopped, cycles go on until the venue confirmed that nothing rests.
-        orders = tracker.cancel_all(snapshot.time_ns) if stopped else cycle.orders
-        closed = events.closed or (bool(stopped) and not len(tracker))
-        if not closed:
-            await send(venue, journal, tracker, orders)
-    stopped = stopped or "the market closed"
-    journal.write(venue.now_ns, "closing", Closing(cycles=cycles, stopped=stopped))
-    await venue.close()
+    try:
+        while not closed:
+            await asyncio.sleep(0)  # a simulated venue never waits, and would never be interrupted
+            events = await venue.wait(venue.now_ns + period)
+            tracker.apply(events)
+            snapshot = judge(venue.snapshot(), config.run.stale_s)
+            account = msgspec.structs.replace(venue.account(), orders=tracker.open_orders(snapshot))
+            state, cycle = quote_cycle(stages, state, snapshot, account, events)
+            record(journal, snapshot, account, events, cycle)
+            cycles += 1
+            if observer is not None:
+                observer(snapshot, account, cycle)
+            if not stopped and cycle.budget.drawdown >= config.governor.max_drawdown:
+                stopped = f"drawdown {cycle.budget.drawdown:.1%} reached the loss limit"
+            # Once stopped, cycles go on until the venue confirmed that nothing rests.
+            orders = tracker.cancel_all(snapshot.time_ns) if stopped else cycle.orders
+            closed = events.closed or (bool(stopped) and not len(tracker))
+            if not closed:
+                await send(venue, journal, tracker, orders)
+        stopped = stopped or "the market closed"
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        stopped = "interrupted"
+        raise
+    except BaseException as error:
+        stopped = f"failed: {type(error).__name__}: {error}"
+        raise
+    finally:
+        journal.write(venue.now_ns, "closing", Closing(cycles=cycles, stopped=stopped))
+        await venue.close()
     return Outcome(cycles, stopped)
 
 

@@ -12,7 +12,7 @@ def judge(snapshot: MarketSnapshot, stale_s: float) -> MarketSnapshot:
     """Return the snapshot with the status that its books deserve.
 
     A book is missing, older than `stale_s` seconds, empty on a side, or crossed. What the venue
-    itself reports as halted stays halted.
+    itself reports as halted stays halted. Funding that is not known yet is expected to be zero.
     """
     bid, ask = snapshot.bid_price[:, 0], snapshot.ask_price[:, 0]
     age = snapshot.time_ns - snapshot.book_time_ns
@@ -33,4 +33,5 @@ def judge(snapshot: MarketSnapshot, stale_s: float) -> MarketSnapshot:
         ],
         default=MarketStatus.OPEN,
     ).astype(np.int64)
-    return msgspec.structs.replace(snapshot, status=status)
+    funding = np.nan_to_num(snapshot.funding, nan=0.0)
+    return msgspec.structs.replace(snapshot, status=status, funding=funding)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from threadpoolctl import threadpool_limits
 
 from portfolio_mm.cycle import build, quote_cycle
@@ -35,10 +36,13 @@ def verify(folder: Path, progress: Callable[[float], None] | None = None) -> Ver
     Raises
     ------
     JournalError
-        When the journal cannot be read or does not start with an opening.
+        When the journal cannot be read, is of another version, or does not start with an opening.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _verify(read(folder), count(folder, "events"), progress)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            return _verify(read(folder), count(folder, "events"), progress)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"{folder}: the journal is of another version ({error})") from None
 
 
 def _verify(

@@ -15,6 +15,9 @@ from msgspec import Meta
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0)]
+Interval = Annotated[float, Meta(ge=1)]
+Deposit = Annotated[float, Meta(ge=1, le=1e9)]
+Scale = Annotated[float, Meta(ge=0.01, le=100)]
 Hours = Annotated[float, Meta(gt=0, le=744)]
 Levels = Annotated[int, Meta(ge=1, le=20)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -49,7 +52,7 @@ class Embedded(
 
     seed: Seed  # of everything random
     hours: Hours  # length of the session
-    deposit_usd: Positive  # split evenly over the collateral pools
+    deposit_usd: Deposit  # split evenly over the collateral pools
 
     start: Instant = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 
@@ -60,18 +63,22 @@ class Embedded(
     response_ms: NonNegative = 100.0  # exchange to us: fills, order updates, account
     response_jitter_ms: NonNegative = 20.0
 
-    book_ms: Positive = 500.0  # a book is sent this often,
-    best_ms: Positive = 100.0  # and when a best price changed, at most this often
-    context_ms: Positive = 3000.0  # mark and oracle prices change this often
+    book_ms: Interval = 500.0  # a book is sent this often,
+    best_ms: Interval = 100.0  # and when a best price changed, at most this often
+    context_ms: Interval = 3000.0  # mark and oracle prices change this often
     levels: Levels = 10  # per side of a sent book
 
     regimes: tuple[Regime, Regime, Regime] = (QUIET, TRENDING, CRISIS)
-    drift_share: NonNegative = 0.3  # sd of drift's move over its life, in units of diffusion's
+    drift_share: Annotated[float, Meta(ge=0, le=100)] = (
+        0.3  # sd of drift's move over its life, in units of diffusion's
+    )
     drift_half_life_s: Positive = 120.0
-    volatility_scale: Positive = 1.0  # of every listed volatility
-    arrival_scale: Positive = 1.0  # of every listed taker rate
-    informed_scale: NonNegative = 1.0  # of the rate of informed takers
-    foresight_s: NonNegative = 40.0  # informed takers know fair value up to this far ahead
+    volatility_scale: Scale = 1.0  # of every listed volatility
+    arrival_scale: Scale = 1.0  # of every listed taker rate
+    informed_scale: Annotated[float, Meta(ge=0, le=100)] = 1.0  # of the rate of informed takers
+    foresight_s: Annotated[float, Meta(ge=0, le=3600)] = (
+        40.0  # informed takers know fair value up to this far ahead
+    )
 
     requests: NonNegative = 10_000.0  # actions the address may send before its volume earns more
 
@@ -91,7 +98,7 @@ class Recorded(
     """
 
     seed: Seed  # of the jitter of our own messages
-    deposit_usd: Positive
+    deposit_usd: Deposit
     queue: Queue
     maker_fee_bps: Annotated[float, Meta(ge=-10, le=100)]  # negative for a rebate
     taker_fee_bps: Annotated[float, Meta(ge=0, le=100)]

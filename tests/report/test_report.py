@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import sqlite3
+import statistics
 from pathlib import Path
 from typing import NamedTuple
 
@@ -304,7 +305,21 @@ def test_half_spread_equals_brute_force(done):
             bids, asks = (price[side][quote.lots[asset, side] > 0] for side in (0, 1))
             if len(bids) and len(asks):
                 widths.append(0.5 * math.log(asks.min() / bids.max()))
-        assert row.half_spread_bps == pytest.approx(1e4 * np.mean(widths))
+        # Cycles of this run last equally long.
+        assert row.half_spread_bps == pytest.approx(1e4 * statistics.median_low(widths))
+
+
+def test_half_spread_is_a_median_of_time(done):
+    """One cycle that stood for longer than all others decides it, however wide the others."""
+    cycles = done.history.cycles
+    both = execution.quoted_both(cycles).all(axis=1)
+    longest = int(np.flatnonzero(both)[0])
+    duration = np.ones(len(cycles.time_ns))
+    duration[longest] = 2.0 * len(duration)
+    best = cycles.price[longest]
+    width = 0.5 * np.log(np.nanmin(best[:, 1], axis=1) / np.nanmax(best[:, 0], axis=1))
+    assert execution.half_spread(cycles, duration) == pytest.approx(width)
+    assert np.isnan(execution.half_spread(cycles, np.zeros(len(duration)))).all()
 
 
 def test_value_at_risk_components_sum_to_the_total(done):
