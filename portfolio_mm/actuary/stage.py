@@ -96,11 +96,12 @@ def step(
         before_us = ahead(depth, book_depth, notional)
         return concession(before_us, size[:, None, None], decay, config.impact)
 
-    # A fill costs what it must earn to break even: AS(δ) ≤ δ from the Glosten–Milgrom floor on, so a
-    # quote that deep, and by fee and impact deeper, does not lose. (At δ* itself AS has no price once
-    # informed takers reach further than noise does: it grows faster than δ.)
-    informed_depth = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
-    cost = fee[:, None] + informed_depth + impact(informed_depth[:, :, None])[:, :, 0]
+    # What a position costs to close passively, at the depth where a quote would stand if nobody were
+    # informed: the liquidity behind A, T and the skew. (Charged at δ* itself it has no fixed point once
+    # informed takers reach further than noise does: AS then grows faster than δ.)
+    monopoly = (fee[:, None] + 1.0 / belief.decay)[:, :, None]
+    charges = fee[:, None] + impact(monopoly)[:, :, 0]
+    cost = charges + adverse_selection(monopoly)[:, :, 0]
     form = solve(
         effective_covariance(belief.covariance, state.drift_response, belief.drift_covariance),
         budget.gamma,
@@ -115,10 +116,14 @@ def step(
         inventory=budget.inventory,
     )
 
+    # What an opening fill must earn to break even: AS(δ) ≤ δ from the Glosten–Milgrom floor on, so no
+    # quote of a flat book loses.
+    informed_depth = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
+    half_width = np.minimum(form.half_width - cost + charges + informed_depth, DEEPEST)
     floor = np.maximum(informed_depth, option_floor(belief.sigma, params.stale_s)[:, None])
     nearest = np.maximum.reduce(
         [
-            form.half_width - SIGN * form.shift[:, None],
+            half_width - SIGN * form.shift[:, None],
             floor,
             _passive_depth(universe, snapshot, fair),
         ]
@@ -140,7 +145,7 @@ def step(
         reservation=form.shift,
         skew=form.skew,
         curvature=form.curvature,
-        half_width=form.half_width,
+        half_width=half_width,
         floor=floor,
         price=price,
         depth=depth,
