@@ -80,7 +80,16 @@ def quote(path: Path, /, *, run: Path | None = None, json: AsJson = False) -> No
     folder = run or RUNS / config.name
     with terminal.progress("quoting") as advance:
         summary = _run(config, embedded, folder, observe)
-    _finish(summary, folder, json=json)
+    if json:
+        _print_json(summary)
+        return
+    seen = embedded.statistics()
+    terminal.show(terminal.quoting_table(summary), terminal.pnl_table(summary))
+    terminal.note(
+        f"at the exchange: margin used at most {seen.peak_margin_use.max():.1%} of equity at any "
+        f"instant, {sum(seen.rejections.values())} actions refused",
+        f"journal: {folder}; risk report: pmm report {folder}",
+    )
 
 
 @app.command
@@ -283,14 +292,6 @@ def _universe(config: Config) -> Universe:
     assert config.replay is not None
     names = [asset.name for asset in config.assets]
     return _recorded(config, venue, load_tape(Path(config.replay.data), names))
-
-
-def _finish(summary: Summary, folder: Path, *, json: bool) -> None:
-    if json:
-        _print_json(summary)
-    else:
-        terminal.show(terminal.quoting_table(summary), terminal.pnl_table(summary))
-        terminal.note(f"journal: {folder}; risk report: pmm report {folder}")
 
 
 def _print_json(result: object) -> None:
