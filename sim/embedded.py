@@ -24,8 +24,6 @@ from portfolio_mm.types import (
     AccountState,
     Events,
     Fill,
-    Floats,
-    Frozen,
     FundingPayment,
     MarketSnapshot,
     Orders,
@@ -41,26 +39,13 @@ from sim.listing import LISTINGS
 from sim.local_view import BookMessage, LocalView
 from sim.makers import WIDTHS_AND_LAGS, Maker
 from sim.market import Market, Oracle
+from sim.statistics import Statistics, observed
 
 HOUR_NS = 3600 * NS
 IP_WEIGHT = 1200.0
 """REST weight of one minute."""
 GROWTH_REQUESTS, REQUESTS = 0.1, 1.0
 """Actions that a dollar of volume earns, in growth mode and otherwise."""
-
-
-class Statistics(Frozen, frozen=True):
-    """What happened to our account at the exchange so far."""
-
-    peak_margin_use: Floats  # (P,) largest margin used over equity at any instant
-    rejections: dict[str, int]  # by the venue's words
-    fills: int
-    maker_volume_usd: float
-    taker_volume_usd: float
-    fees_usd: float
-    funding_usd: float
-    forfeited_usd: float
-    liquidations: int
 
 
 class EmbeddedVenue:
@@ -162,18 +147,7 @@ class EmbeddedVenue:
 
     def statistics(self) -> Statistics:
         """Return what happened to our account at the exchange so far."""
-        account = self.exchange.accounts[self._owner]
-        return Statistics(
-            peak_margin_use=account.peak_use,
-            rejections=dict(self.exchange.rejections),
-            fills=self._count,
-            maker_volume_usd=self._volume[0],
-            taker_volume_usd=self._volume[1],
-            fees_usd=account.fees_paid / MICRO,
-            funding_usd=sum(account.funding_paid) / MICRO,
-            forfeited_usd=account.forfeited / MICRO,
-            liquidations=self.exchange.liquidations,
-        )
+        return observed(self.exchange, self._owner, self._count, self._volume)
 
     # Events
 

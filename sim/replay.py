@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from portfolio_mm.rules import ticks
@@ -28,7 +29,7 @@ from portfolio_mm.types import (
 )
 from portfolio_mm.venues.settings import Recorded
 from sim.account import MICRO
-from sim.embedded import HOUR_NS, IP_WEIGHT, Statistics
+from sim.embedded import HOUR_NS, IP_WEIGHT
 from sim.exchange import Message
 from sim.latency import Stream
 from sim.queue_models import MODELS
@@ -37,6 +38,7 @@ from sim.recorded_book import rows_of
 from sim.recorded_exchange import RecordedExchange
 from sim.recorded_markets import NEVER, RecordedMarkets
 from sim.same_orders import QueueFills, same_orders
+from sim.statistics import Statistics, observed
 from sim.tape import Tape
 
 SILENCE_NS, RECESS_NS = 60 * NS, HOUR_NS
@@ -193,17 +195,10 @@ class ReplayVenue:
 
     def statistics(self) -> ReplayStatistics:
         """Return what happened at the exchange so far, which no strategy may look at."""
-        account, tape = self.exchange.accounts[self._owner], self._tape
+        tape = self._tape
+        seen = observed(self.exchange, self._owner, self._fills, self._volume)
         return ReplayStatistics(
-            peak_margin_use=account.peak_use,
-            rejections=dict(self.exchange.rejections),
-            fills=self._fills,
-            maker_volume_usd=self._volume[0],
-            taker_volume_usd=self._volume[1],
-            fees_usd=account.fees_paid / MICRO,
-            funding_usd=sum(account.funding_paid) / MICRO,
-            forfeited_usd=account.forfeited / MICRO,
-            liquidations=self.exchange.liquidations,
+            **msgspec.structs.asdict(seen),
             queue=self._settings.queue,
             filled_orders=len(self._filled),
             same_orders=self._compare(),
