@@ -40,6 +40,8 @@ class Cycles(NamedTuple):
     gamma_base: Floats  # (T,) 1/USD
     utilisation: Floats  # (T,) u^2
     exposure_limit: Floats  # (T,) USD
+    bound_hit: Bools  # (T,) a numerical bound of gamma bound
+    gamma_moved: Bools  # (T,) gamma of the volatility budget jumped
     reservation: Floats  # (T, N) USD
     probability: Floats  # (T, N, 2, L) of a fill within the quote's life
     expected_markout: Floats  # (T, N, 2, L) edge less adverse selection, fraction

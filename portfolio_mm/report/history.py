@@ -49,6 +49,8 @@ class _Budget(msgspec.Struct):
     gamma_base: float
     utilisation: float
     exposure_limit: float
+    bound_hit: bool
+    gamma_moved: bool
 
 
 class _Evaluation(msgspec.Struct):
@@ -178,6 +180,8 @@ class _Reader:
                 budget.gamma_base,
                 budget.utilisation,
                 budget.exposure_limit,
+                budget.bound_hit,
+                budget.gamma_moved,
                 np.where(belief.known, surface.fair * np.exp(surface.reservation), np.nan),
                 surface.probability,
                 surface.edge - surface.adverse_selection,

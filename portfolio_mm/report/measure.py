@@ -60,6 +60,10 @@ def summary(history: History) -> Summary:
             markout_10s=execution.markout_calibration(cycles, fills),
         ),
         requests=history.requests,
+        alerts={
+            "risk aversion at a bound": int(cycles.bound_hit.sum()),
+            "risk aversion of the budget moved by more than 2": int(cycles.gamma_moved.sum()),
+        },
         solver={
             status.name.lower(): int((cycles.status == status).sum()) for status in SolveStatus
         },

@@ -175,5 +175,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration
     requests: Requests
     solver: dict[str, int]  # cycles by status
+    alerts: dict[str, int]  # cycles in which each was raised
     traces: tuple[Trace, ...]
     fills: tuple[FillRow, ...]

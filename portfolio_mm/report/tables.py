@@ -135,14 +135,15 @@ def assets(summary: Summary) -> str:
 
 
 def requests(summary: Summary) -> str:
-    """Say what was asked of the venue and of the solver."""
+    """Say what was asked of the venue and of the solver, and which alerts were raised."""
     requests = summary.requests
     refused = ", ".join(f"{escape(words)} ({n:,})" for words, n in requests.rejected.items())
     solver = ", ".join(f"{status} {n:,}" for status, n in summary.solver.items())
+    alerts = ", ".join(f"{words} {n:,}" for words, n in summary.alerts.items())
     return (
         f"<p>Requests: {requests.placed:,} placed, {requests.modified:,} modified, "
         f"{requests.cancelled:,} cancelled; refused: {refused or 'none'}. "
-        f"Allocations: {solver}.</p>"
+        f"Allocations: {solver}. Alerts, in cycles: {alerts}.</p>"
     )
 
 
