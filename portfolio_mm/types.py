@@ -22,6 +22,9 @@ Bools = NDArray[np.bool_]
 NS = 1_000_000_000
 """Nanoseconds in a second."""
 
+DAY_S = 86_400.0
+"""Seconds in a day."""
+
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True):
     """Base of every interface: immutable, compared by identity, encodable."""

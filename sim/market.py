@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from portfolio_mm.types import NS, Floats, Ints
+from portfolio_mm.types import DAY_S, NS, Floats, Ints
 from portfolio_mm.venues.settings import Embedded
 from sim.listing import FACTORS, Listing
 
@@ -29,7 +29,7 @@ STEP_NS = NS // 10
 """Spacing of the grid."""
 
 BLOCK = 4096
-YEAR_S = 365.0 * 86_400.0
+YEAR_S = 365.0 * DAY_S
 START = 0
 NEXT = np.array([[0.0, 0.85, 0.15], [0.7, 0.0, 0.3], [0.4, 0.6, 0.0]])
 """Probability of the next regime, given the one that ends."""

@@ -15,7 +15,7 @@ from portfolio_mm.actuary.impact import ahead, concession
 from portfolio_mm.config import Actuary
 from portfolio_mm.rules import ticks
 from portfolio_mm.theory import glosten_milgrom
-from portfolio_mm.theory.closed_form import effective_covariance, solve
+from portfolio_mm.theory.closed_form import SETTLEMENT_PERIOD, effective_covariance, solve
 from portfolio_mm.theory.informed_flow import knowledge_variance
 from portfolio_mm.types import (
     NS,
@@ -31,8 +31,6 @@ SIDE = np.array([1, -1])
 """s of bid and ask."""
 
 SIGN = SIDE.astype(np.float64)
-
-SETTLEMENT_S = 3600.0
 
 DEEPEST = 0.6
 """The venue refuses prices further than 95 % from its reference: ln 1.95, less room for its move."""
@@ -111,7 +109,7 @@ def step(
         cost=cost,
         drift=belief.drift,
         drift_reversion=belief.reversion,
-        funding=snapshot.funding / SETTLEMENT_S,
+        funding=snapshot.funding / SETTLEMENT_PERIOD,
         settlement=max(snapshot.settlement_ns - snapshot.time_ns, 0) / NS,
         inventory=budget.inventory,
     )

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 
 from portfolio_mm.config import Belief
 from portfolio_mm.theory import log_chi2
-from portfolio_mm.types import Floats, Ints
+from portfolio_mm.types import DAY_S, Floats, Ints
 
 LN2 = math.log(2.0)
 
@@ -108,7 +108,7 @@ def crisis(state: LogVolatility) -> Floats:
 
 def _prior(config: Belief) -> tuple[Floats, Floats, Floats]:
     """Mean, sd and half-life of (level, excursion), (2,) each."""
-    level = math.log(config.volatility_daily) - 0.5 * math.log(86_400.0)
+    level = math.log(config.volatility_daily) - 0.5 * math.log(DAY_S)
     return (
         np.array([level, 0.0]),
         np.array([config.level_sd, config.excursion_sd]),

@@ -10,9 +10,7 @@ engine multiplies γ or a spread. MODEL section 3.
 
 from __future__ import annotations
 
-from portfolio_mm.types import Floats
-
-SECONDS_PER_DAY = 86_400.0
+from portfolio_mm.types import DAY_S, Floats
 
 
 def utilisation(
@@ -20,7 +18,7 @@ def utilisation(
 ) -> float:
     """Return u², the variance of inventory over its budget; 1 at budget."""
     variance = float(inventory @ covariance @ inventory)
-    return variance * SECONDS_PER_DAY / (volatility_budget * equity) ** 2
+    return variance * DAY_S / (volatility_budget * equity) ** 2
 
 
 def base(kelly_fraction: float, equity: float, gamma_volatility: float) -> float:

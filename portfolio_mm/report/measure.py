@@ -29,7 +29,7 @@ from portfolio_mm.report.summary import (
     Summary,
 )
 from portfolio_mm.report.trace import BPS, traces
-from portfolio_mm.types import NS, Bools, Floats, Reason, SolveStatus
+from portfolio_mm.types import DAY_S, NS, Bools, Floats, Reason, SolveStatus
 
 
 def utc(time_ns: int) -> str:
@@ -50,7 +50,7 @@ def summary(history: History) -> Summary:
         final_inventory=_inventory(history, len(cycles.time_ns) - 1, history.covariance),
         largest_inventory=_inventory(history, history.riskiest, history.riskiest_covariance),
         covariance=Covariance(
-            volatility_per_day=tuple(np.sqrt(risk.DAY_S * history.covariance.diagonal()).tolist()),
+            volatility_per_day=tuple(np.sqrt(DAY_S * history.covariance.diagonal()).tolist()),
             correlation=tuple(map(tuple, risk.correlation(history.covariance).tolist())),
         ),
         markout_horizons_s=HORIZONS_S,
@@ -155,7 +155,7 @@ def _assets(history: History) -> tuple[AssetRow, ...]:
     count = np.bincount(fills.asset, minlength=n)
     volume = np.bincount(fills.asset, fills.usd, n)
     pnl = risk.attributed(cycles)[-1].sum(axis=1)
-    volatility = cycles.sigma[-1] * math.sqrt(risk.DAY_S)
+    volatility = cycles.sigma[-1] * math.sqrt(DAY_S)
 
     def side(asset: int, column: int) -> Side:
         shares = {reason: float(share[asset, column]) for reason, share in reasons.items()}

@@ -13,9 +13,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from portfolio_mm.report.columns import Cycles, History
-from portfolio_mm.types import Bools, Floats
+from portfolio_mm.types import DAY_S, Bools, Floats
 
-DAY_S = 86_400.0
 CONFIDENCE = 0.99
 CAUSES = ("spread", "adverse selection", "inventory", "fees", "funding")
 

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 
 from portfolio_mm.report.columns import History, Quoted
-from portfolio_mm.report.risk import DAY_S
 from portfolio_mm.rules import ticks
 from portfolio_mm.theory.closed_form import value_rate
+from portfolio_mm.types import DAY_S
 
 BPS = 1e4
 

@@ -16,8 +16,7 @@ from scipy.optimize import brentq
 
 from portfolio_mm.theory import closed_form
 from portfolio_mm.theory.linalg import Array, ArrayLike, lyapunov
-
-SECONDS_PER_DAY = 86_400.0
+from portfolio_mm.types import DAY_S
 
 GAMMA_RANGE = (1e-15, 1e3)
 """Risk aversions, 1/USD, among which `gamma_for_budget` looks for its root."""
@@ -87,7 +86,7 @@ def inventory_volatility(
     held = inventory_covariance(
         gamma, covariance, arrival, decay, size, cost=cost, flow_covariance=flow_covariance
     )
-    return math.sqrt(SECONDS_PER_DAY * float(np.sum(np.asarray(covariance) * held)))
+    return math.sqrt(DAY_S * float(np.sum(np.asarray(covariance) * held)))
 
 
 def gamma_for_budget(
