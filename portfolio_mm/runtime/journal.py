@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -158,26 +158,43 @@ def read(folder: Path, *kinds: str) -> Iterator[Row]:
     JournalError
         When there is no journal or it cannot be read.
     """
-    path = folder / NAME
-    if not path.is_file():
-        raise JournalError(f"{path}: no such journal")
     chosen = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
+    with _opened(folder) as database:
         rows = database.execute(
             f"SELECT ts_ns, kind, body FROM journal {chosen} ORDER BY seq", kinds
         )
         for ts_ns, kind, body in rows:
             yield Row(ts_ns, kind, zlib.decompress(body))
+
+
+def count(folder: Path, kind: str) -> int:
+    """Return the number of rows of a kind.
+
+    Raises
+    ------
+    JournalError
+        When there is no journal or it cannot be read.
+    """
+    with _opened(folder) as database:
+        (rows,) = database.execute(
+            "SELECT count(*) FROM journal WHERE kind = ?", (kind,)
+        ).fetchone()
+    return int(rows)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the journal of a run for reading; what goes wrong meanwhile is a `JournalError`."""
+    path = folder / NAME
+    if not path.is_file():
+        raise JournalError(f"{path}: no such journal")
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        yield database
     except (sqlite3.Error, zlib.error) as error:
         raise JournalError(f"{path}: cannot be read ({error})") from None
     finally:
         database.close()
-
-
-def count(folder: Path, kind: str) -> int:
-    """Return the number of rows of a kind."""
-    return sum(1 for _ in read(folder, kind))
 
 
 def digest(folder: Path) -> str:
