@@ -8,6 +8,7 @@ Arrays are never written to after they were handed over.
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from functools import cached_property
 
@@ -28,6 +29,13 @@ DAY_S = 86_400.0
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, eq=False, forbid_unknown_fields=True):
     """Base of every interface: immutable, compared by identity, encodable."""
+
+
+UNKNOWN = "unknown"
+"""Status of an order that was sent and not answered: it may rest, be filled, or never have arrived."""
+
+UNSENT = "unsent"
+"""Status of an order that certainly never left us."""
 
 
 class MarketStatus(IntEnum):
@@ -78,7 +86,8 @@ class MarginTier(Frozen, frozen=True, kw_only=True):
 class Instrument(Frozen, frozen=True, kw_only=True):
     """What the venue says of one market, and how this account trades it.
 
-    Fees are fractions of notional, negative for a rebate. `pool` is the index of the collateral
+    Fees are fractions of notional, negative for a rebate. `requests_per_usd` is what a dollar of volume
+    adds to the request budget of the address: 1, or 0.1 in growth mode, which is the cautious default. `pool` is the index of the collateral
     pool that pays its margin.
     """
 
@@ -94,6 +103,7 @@ class Instrument(Frozen, frozen=True, kw_only=True):
     size_usd: float
     funding_multiplier: float = 1.0
     interest_rate: float = 1e-4 / 8.0
+    requests_per_usd: float = 0.1
 
 
 class Universe(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
@@ -110,6 +120,11 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def names(self) -> tuple[str, ...]:
         """Names in index order."""
         return tuple(i.name for i in self.instruments)
+
+    @cached_property
+    def dex(self) -> tuple[str, ...]:
+        """Deployer of each market, empty for the venue's own."""
+        return tuple(name.rpartition(":")[0] for name in self.names)
 
     @cached_property
     def sz_decimals(self) -> Ints:
@@ -135,6 +150,11 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def maker_fee(self) -> Floats:
         """Maker fee as a fraction, (N,)."""
         return np.array([i.maker_fee for i in self.instruments], dtype=np.float64)
+
+    @cached_property
+    def requests_per_usd(self) -> Floats:
+        """Requests that a dollar of volume earns, (N,)."""
+        return np.array([i.requests_per_usd for i in self.instruments], dtype=np.float64)
 
     @cached_property
     def size_usd(self) -> Floats:
@@ -198,6 +218,7 @@ class AccountState(Frozen, frozen=True, kw_only=True):
     orders: OpenOrders
     address_requests: float  # requests left for the address
     ip_weight: float  # REST weight left in this minute
+    actions_left: float = math.inf  # actions the account may still take today
 
 
 class Fill(Frozen, frozen=True, kw_only=True):
@@ -215,12 +236,16 @@ class Fill(Frozen, frozen=True, kw_only=True):
 
 
 class OrderUpdate(Frozen, frozen=True, kw_only=True):
-    """The venue's word on one of our orders: resting, filled, canceled or rejected."""
+    """The venue's word on one of our orders: open, filled, canceled, rejected; or that none came.
+
+    `status` is the venue's word, `UNKNOWN` or `UNSENT`.
+    """
 
     time_ns: int
     cloid: str
     status: str
     reason: str = ""
+    oid: int = 0  # the venue's number of it, 0 where it has none
 
 
 class FundingPayment(Frozen, frozen=True, kw_only=True):
@@ -284,6 +309,10 @@ class RiskBudget(Frozen, frozen=True, kw_only=True):
     toxicity_budget: float  # USD/s of expected adverse selection
     margin_rate: Floats  # (R, N, 2) margin per USD resting, rows of governor.margin
     margin_free: Floats  # (R,) USD left by positions and buffer
+    action_rate: float  # actions that the request budgets allow, 1/s
+    actions_per_move: float  # measured: what a planned move of a quote takes
+    actions: int  # that may be taken at once
+    volume_earns: bool  # the scarcest budget is the one that volume adds to
     equity: float  # USD, slow
     drawdown: float  # fraction of the peak
     bound_hit: bool  # alert: a numerical bound of gamma binds
@@ -306,9 +335,14 @@ class PricingSurface(Frozen, frozen=True, kw_only=True):
     edge: Floats  # fraction
     adverse_selection: Floats  # fraction
     impact: Floats  # fraction
-    fee: Floats  # (N,) fraction
+    fee: Floats  # (N,) fraction, less the worth of the requests that a fill earns
     margin: Floats  # m, per USD, relative to the reservation price
     expected_pnl: Floats  # USD per reference size and life
+    band: Floats  # (N, 2, L, 2) how far a quote may be off, nearer to fair value and further away
+    income: Floats  # USD/s of a reference size in its best place
+    action_cost: Floats  # USD/s of a reference size: lost to waiting, and to moving it
+    action_price: float  # USD, shadow price of a request: 0 where requests abound
+    move_rate: float  # planned moves of all candidates, 1/s
     life: float  # s, expected life of a quote
     sweep: float  # probability that a whole side of the account is swept
     side_weights: Floats  # (2,) which side then
@@ -321,7 +355,9 @@ class QuoteSet(Frozen, frozen=True, kw_only=True):
     sizes: Floats  # (N, 2, L) USD before rounding
     units: Ints  # (N, 2, L) price in price units, 0 = none
     lots: Ints  # (N, 2, L) size in lots, 0 = none
-    tolerance: Ints  # (N, 2) price units within which a resting order is as good
+    tolerance: (
+        Ints  # (N, 2, L, 2) price units: as good as the target, nearer to fair value, further
+    )
     reason: Ints  # (N, 2) Reason
     margin_dual: Floats  # (R,) USD per USD of margin
     exposure_dual: float
@@ -342,16 +378,39 @@ class NewOrder(Frozen, frozen=True, kw_only=True):
 
 
 class Orders(Frozen, frozen=True, kw_only=True):
-    """What is sent to the venue, in this order: cancels, modifies, places."""
+    """What is sent to the venue, in this order: cancels, modifies, places, exits."""
 
     time_ns: int
     cancels: tuple[str, ...] = ()
     modifies: tuple[tuple[str, NewOrder], ...] = ()
     places: tuple[NewOrder, ...] = ()
+    exits: tuple[NewOrder, ...] = ()  # reduce-only, immediate or cancel: they close positions
 
     def __len__(self) -> int:
         """Return the number of actions, each of which costs one request."""
-        return len(self.cancels) + len(self.modifies) + len(self.places)
+        return len(self.cancels) + len(self.modifies) + len(self.places) + len(self.exits)
+
+
+class OpenOrder(Frozen, frozen=True, kw_only=True):
+    """An order that rests at the venue, as the venue lists it."""
+
+    oid: int
+    cloid: str  # empty where it has none
+    asset: int
+    side: int  # 0 bid, 1 ask
+    units: int
+    lots: int  # what remains of it
+    time_ns: int
+
+
+class Audit(Frozen, frozen=True, kw_only=True):
+    """What the venue itself says of the account: the authority on positions and open orders."""
+
+    time_ns: int  # the instant it was asked for; fills after it may be missing from it
+    position: Floats  # (N,) contracts
+    orders: tuple[OpenOrder, ...]  # on the assets of the run
+    fills: tuple[Fill, ...]  # on the assets of the run, since the time that was asked for
+    elsewhere: tuple[str, ...] = ()  # coins outside the run with positions or orders
 
 
 class ParameterUpdates(Frozen, frozen=True, kw_only=True):

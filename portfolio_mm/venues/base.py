@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from portfolio_mm.types import AccountState, Events, MarketSnapshot, Orders, Universe
+from portfolio_mm.types import (
+    AccountState,
+    Audit,
+    Events,
+    Floats,
+    MarketSnapshot,
+    Orders,
+    Universe,
+)
+
+
+class VenueError(RuntimeError):
+    """The venue could not be read. What is not known is never taken for empty."""
 
 
 class Venue(Protocol):
@@ -25,8 +37,12 @@ class Venue(Protocol):
         """Local time, ns UTC."""
         ...
 
-    async def wait(self, deadline_ns: int) -> Events:
-        """Wait until `deadline_ns`, or return earlier when a fill of ours was reported."""
+    async def wait(self, deadline_ns: int, moves: Floats) -> Events:
+        """Wait until `deadline_ns`, or return earlier when there is something to act on.
+
+        That is a fill or a word on an order of ours, or a mid that is further than `moves` (N,)
+        in logarithm from where the last snapshot showed it; infinite moves wait for none.
+        """
         ...
 
     def snapshot(self) -> MarketSnapshot:
@@ -38,9 +54,34 @@ class Venue(Protocol):
         ...
 
     async def send(self, orders: Orders) -> None:
-        """Hand orders over. Acknowledgements arrive as `OrderUpdate`s."""
+        """Hand orders over; it never raises on what the venue or the network does.
+
+        Every order gets one first word as an `OrderUpdate`, `UNKNOWN` or `UNSENT` among them.
+        """
         ...
 
     async def close(self) -> None:
         """Release what the venue holds."""
+        ...
+
+
+class RemoteVenue(Venue, Protocol):
+    """A venue behind a network, where messages get lost and its own word is the authority."""
+
+    async def inquire(self, cloids: tuple[str, ...]) -> None:
+        """Ask what became of orders; the answers arrive as `OrderUpdate`s, or not at all."""
+        ...
+
+    async def audit(self, since_ns: int) -> Audit:
+        """Read positions, open orders, and the fills since `since_ns`.
+
+        Raises
+        ------
+        VenueError
+            When any part of it could not be read.
+        """
+        ...
+
+    async def arm(self, deadline_ns: int | None) -> bool:
+        """Have the venue cancel everything at `deadline_ns`, None to disarm; False if refused."""
         ...
