@@ -1,90 +1,89 @@
-"""One account at the exchange: an exact ledger, and what its margin allows.
+"""One account at the exchange: what its margin allows, and its orders.
 
-A price unit times a lot is a micro-dollar for every asset, so cash is kept as integers of 1e-6 USD
-and fees and funding are rounded to one: the ledger adds up exactly.
-
-An isolated position holds its own cash. Opening it moves its initial margin there from the pool,
-reducing it gives back the same share of its equity, closing it gives back all.
+Resting orders reserve their initial margin gross, opposite ones too; reduce-only orders and those
+that wait for a trigger reserve none.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 import numpy as np
 
-from portfolio_mm.rules import ticks
 from portfolio_mm.rules.margin import PoolMargin, pool_margin, tier_table
-from portfolio_mm.types import NS, Floats, Universe
-from sim.matching import Order
+from portfolio_mm.types import Floats, Universe
+from sim.holdings import Holdings, Mode
+from sim.messages import MICRO, Execution, Ledger, Payment
+from sim.orders import Record
+from sim.requests import Requests
 
-MICRO = 1_000_000
-"""Micro-dollars in a dollar."""
+HISTORY = 10_000
+"""Closed orders, executions and payments that are remembered."""
 
-CANCEL_EXTRA = 100_000
-WAIT_NS = 10 * NS
-
-
-class Requests:
-    """How many actions the address may send: an allowance, and more with volume.
-
-    Cancels may go beyond the limit L, up to min(L + 100 000, 2 L). An exhausted address may act
-    once in ten seconds. Refused actions cost nothing.
-    """
-
-    def __init__(self, allowance: float) -> None:
-        self.cap = allowance
-        self.used = 0
-        self._last_ns = 0
-
-    @property
-    def left(self) -> float:
-        """Actions left before the limit, at least 0."""
-        return max(self.cap - self.used, 0.0)
-
-    def admit(self, now_ns: int, *, cancel: bool = False) -> bool:
-        """Count an action, or return False if it is one too many."""
-        limit = min(self.cap + CANCEL_EXTRA, 2.0 * self.cap) if cancel else self.cap
-        if self.used >= limit and now_ns < self._last_ns + WAIT_NS:
-            return False
-        self._last_ns = now_ns
-        self.used += 1
-        return True
+HAIRCUT = 0.1
+"""Share of cross notional that must remain when money leaves a pool, if initial margin is less."""
 
 
-class Account:
-    """Cash, positions and resting orders of one user."""
+class Account(Holdings):
+    """Holdings, margin and orders of one user."""
 
-    def __init__(self, universe: Universe, deposit: list[int], allowance: float) -> None:
-        n = len(universe)
-        self.universe = universe
+    def __init__(
+        self,
+        universe: Universe,
+        deposit: Sequence[int],
+        allowance: float,
+        *,
+        mode: Mode = "standard",
+        master: int | None = None,
+    ) -> None:
         self.tiers = tier_table([i.tiers for i in universe.instruments])
-        self.cash = list(deposit)  # per pool, net of the cost of cross positions
-        self.isolated_cash = [0] * n
-        self.lots = [0] * n
-        self.cost = [0] * n  # of the open lots, unsigned
-        self.funding_paid = [0] * n
-        self.fees_paid = 0
-        self.forfeited = 0
-        self.resting = [[0, 0] for _ in range(n)]
-        self.resting_lots = [[0, 0] for _ in range(n)]
-        self.reserved = [0] * len(deposit)
-        self.open: dict[str, tuple[int, int]] = {}  # cloid -> asset, oid
-        self.cloids: set[str] = set()
+        self.master = master
+        self.open: dict[int, Record] = {}
+        self.reducing: dict[int, Record] = {}  # resting reduce-only orders
+        self.records: dict[int, Record] = {}
+        self.cloids: dict[str, int] = {}
+        self.resting = [[0, 0] for _ in universe.instruments]
+        self.resting_lots = [[0, 0] for _ in universe.instruments]
+        self.history: deque[Record] = deque()
+        self.fills: deque[Execution] = deque(maxlen=HISTORY)
+        self.payments: deque[Payment] = deque(maxlen=HISTORY)
+        self.ledger: deque[Ledger] = deque(maxlen=HISTORY)
+        self.scheduled_ns: int | None = None
+        self.scheduled_day = (0, 0)  # UTC day, and how often the schedule fired in it
         self.requests = Requests(allowance)
-        self.peak_use = np.zeros(len(deposit))
-        self._leverage = [i.leverage for i in universe.instruments]
-        self._pool = [i.pool for i in universe.instruments]
-        self._isolated = [i.isolated for i in universe.instruments]
+        self._mark: Floats = np.zeros(len(universe))
         self._positions: PoolMargin | None = None
-        self._mark: Floats = np.zeros(n)
+        super().__init__(universe, deposit, mode)
 
-    def position(self) -> Floats:
-        """Return positions in contracts, (N,)."""
-        return ticks.from_lots(np.array(self.lots), self.universe.sz_decimals)
+    def lay_out(self, mode: Mode, cash: Sequence[int]) -> None:
+        """Arrange the pools of a mode, with so much cash in each."""
+        super().lay_out(mode, cash)
+        self.peak_use: Floats = np.zeros(len(self.cash))
+        self._pool_row = np.array(self.pool)
+        self._leverage_row = np.array(self.leverage)
+        self._isolated_row = np.array(self.isolated)
+        self._recount()
+
+    def changed(self) -> None:
+        """Hear that cash, a position or its value changed."""
+        self._positions = None
+
+    def set_terms(self, asset: int, leverage: int, *, isolated: bool) -> None:
+        """Change the leverage and isolation of an asset, resting orders included."""
+        self.leverage[asset] = leverage
+        self.isolated[asset] = isolated
+        self._leverage_row = np.array(self.leverage)
+        self._isolated_row = np.array(self.isolated)
+        self.changed()
+        self._recount()
+
+    # Margin
 
     def reprice(self, mark: Floats) -> None:
         """Value positions at new marks, USD (N,)."""
         self._mark = mark
-        self._positions = None
+        self.changed()
 
     def positions_margin(self) -> PoolMargin:
         """Return the margin of positions alone."""
@@ -103,60 +102,93 @@ class Account:
         use = held._replace(order_margin=orders).use
         self.peak_use = np.maximum(self.peak_use, use)
 
+    def available(self, asset: int) -> int:
+        """Return the micro-dollars that orders on an asset may still reserve."""
+        pool = self.pool[asset]
+        return int(self._free(pool) * MICRO) - self.reserved[pool]
+
+    def withdrawable(self, pool: int) -> int:
+        """Return the micro-dollars that may leave a pool."""
+        held = self.positions_margin()
+        cross = (self._pool_row == pool) & ~self._isolated_row
+        notional = np.abs(self.position() * self._mark)[cross]
+        required = max(
+            float((notional / self._leverage_row[cross]).sum()), HAIRCUT * float(notional.sum())
+        )
+        return max(
+            int((float(held.cross_equity[pool]) - required) * MICRO) - self.reserved[pool], 0
+        )
+
     def can_place(self, asset: int, side: int, units: int, lots: int) -> bool:
         """Tell whether free margin covers an order.
 
         Orders on the reducing side that together do not exceed the position need none.
         """
-        if self.resting_lots[asset][side] + lots <= self._reducible(asset, side):
+        if self.resting_lots[asset][side] + lots <= self.reducible(asset, side):
             return True
-        pool = self._pool[asset]
-        needed = self.reserved[pool] + self._initial(asset, units * lots)
+        pool = self.pool[asset]
+        needed = self.reserved[pool] + self.initial(asset, units * lots)
         return needed <= self._free(pool) * MICRO
 
     def can_carry(self, asset: int, side: int, units: int, lots: int) -> bool:
         """Tell whether a fill leaves enough margin for the position it makes."""
-        opened = lots - self._reducible(asset, side)
+        opened = lots - self.reducible(asset, side)
         if opened <= 0:
             return True
-        return self._initial(asset, units * opened) <= self._free(self._pool[asset]) * MICRO
+        return self.initial(asset, units * opened) <= self._free(self.pool[asset]) * MICRO
 
-    def rest(self, asset: int, order: Order) -> None:
-        """Reserve the margin of an order that now rests."""
-        self.open[order.cloid] = (asset, order.oid)
-        self._reserve(asset, order, 0, order.lots)
+    def notional(self, asset: int) -> int:
+        """Return the value of a position at its mark, micro-dollars."""
+        return round(abs(float(self.position()[asset])) * float(self._mark[asset]) * MICRO)
 
-    def release(self, asset: int, order: Order, lots: int) -> None:
+    # Orders
+
+    def find(self, key: int | str) -> Record | None:
+        """Return an order by its id or its client's, None if it is not known."""
+        return self.records.get(self.cloids.get(key, 0) if isinstance(key, str) else key)
+
+    def uses(self, cloid: str) -> bool:
+        """Tell whether a client's id belongs to an order that is open; it serves again after that."""
+        known = self.find(cloid)
+        return known is not None and known.is_open
+
+    def remember(self, record: Record) -> None:
+        """Know an order from now on, whether or not it is accepted."""
+        self.records[record.oid] = record
+        if record.cloid:
+            self.cloids[record.cloid] = record.oid
+
+    def rest(self, record: Record) -> None:
+        """Reserve the margin of an order that now rests or waits for its trigger."""
+        record.accepted = True
+        self.open[record.oid] = record
+        if record.reduce_only and not record.waiting:
+            self.reducing[record.oid] = record
+        self._reserve(record, 0, record.lots)
+
+    def release(self, record: Record, lots: int) -> None:
         """Give back the margin of a part of an order that traded or was removed."""
-        self._reserve(asset, order, order.lots, order.lots - lots)
-        if lots == order.lots:
-            del self.open[order.cloid]
+        self._reserve(record, record.lots, record.lots - lots)
+        if lots == record.lots:
+            del self.open[record.oid]
+            self.reducing.pop(record.oid, None)
 
-    def trade(self, asset: int, side: int, units: int, lots: int, fee: int) -> None:
-        """Book a trade; side 0 buys, the fee is in micro-dollars."""
-        self.cash[self._pool[asset]] -= fee
-        self.fees_paid += fee
-        closed = min(lots, self._reducible(asset, side))
-        if closed:
-            self._close(asset, side, units, closed)
-        if lots > closed:
-            self._open(asset, side, units, lots - closed)
-        self._positions = None
+    def file(self, record: Record) -> None:
+        """File an order that is over, and forget the oldest one beyond what is remembered."""
+        self.history.append(record)
+        if len(self.history) > HISTORY:
+            oldest = self.history.popleft()
+            self.records.pop(oldest.oid, None)
+            if self.cloids.get(oldest.cloid) == oldest.oid:
+                del self.cloids[oldest.cloid]
 
-    def pay_funding(self, asset: int, amount: int) -> None:
-        """Pay micro-dollars of funding out of what margins the position."""
-        self.funding_paid[asset] += amount
-        if self._isolated[asset]:
-            self.isolated_cash[asset] -= amount
-        else:
-            self.cash[self._pool[asset]] -= amount
-        self._positions = None
-
-    def forfeit(self, pool: int, amount: int) -> None:
-        """Lose margin to the liquidator; a negative amount is bad debt it takes over."""
-        self.cash[pool] -= amount
-        self.forfeited += amount
-        self._positions = None
+    def _recount(self) -> None:
+        """Reserve the margin of every resting order anew."""
+        self.reserved = [0] * len(self.cash)
+        for record in self.open.values():
+            if not (record.reduce_only or record.waiting):
+                needed = self.initial(record.asset, record.units * record.lots)
+                self.reserved[self.pool[record.asset]] += needed
 
     def _margin(self, resting: Floats) -> PoolMargin:
         return pool_margin(
@@ -165,9 +197,9 @@ class Account:
             position=self.position(),
             mark=self._mark,
             resting=resting,
-            leverage=self.universe.leverage,
-            isolated=self.universe.isolated,
-            pool=self.universe.pool,
+            leverage=self._leverage_row,
+            isolated=self._isolated_row,
+            pool=self._pool_row,
             tiers=self.tiers,
         )
 
@@ -175,40 +207,11 @@ class Account:
         held = self.positions_margin()
         return float(held.equity[pool] - held.position_margin[pool])
 
-    def _reducible(self, asset: int, side: int) -> int:
-        return max(-self.lots[asset] if side == 0 else self.lots[asset], 0)
-
-    def _initial(self, asset: int, notional: int) -> int:
-        return -(-notional // self._leverage[asset])
-
-    def _reserve(self, asset: int, order: Order, before: int, after: int) -> None:
-        old, new = order.units * before, order.units * after
-        self.resting[asset][order.side] += new - old
-        self.resting_lots[asset][order.side] += after - before
-        change = self._initial(asset, new) - self._initial(asset, old)
-        self.reserved[self._pool[asset]] += change
-
-    def _open(self, asset: int, side: int, units: int, lots: int) -> None:
-        notional = units * lots
-        self.lots[asset] += lots if side == 0 else -lots
-        self.cost[asset] += notional
-        flow = -notional if side == 0 else notional
-        if self._isolated[asset]:
-            given = self._initial(asset, notional)
-            self.cash[self._pool[asset]] -= given
-            self.isolated_cash[asset] += given + flow
-        else:
-            self.cash[self._pool[asset]] += flow
-
-    def _close(self, asset: int, side: int, units: int, lots: int) -> None:
-        held = abs(self.lots[asset])
-        equity = self.isolated_cash[asset] + self.lots[asset] * units
-        flow = -units * lots if side == 0 else units * lots
-        self.lots[asset] += lots if side == 0 else -lots
-        self.cost[asset] -= self.cost[asset] * lots // held
-        if self._isolated[asset]:
-            returned = equity if lots == held else max(equity, 0) * lots // held
-            self.isolated_cash[asset] += flow - returned
-            self.cash[self._pool[asset]] += returned
-        else:
-            self.cash[self._pool[asset]] += flow
+    def _reserve(self, record: Record, before: int, after: int) -> None:
+        if record.reduce_only or record.waiting:
+            return
+        asset, old, new = record.asset, record.units * before, record.units * after
+        self.resting[asset][record.side] += new - old
+        self.resting_lots[asset][record.side] += after - before
+        change = self.initial(asset, new) - self.initial(asset, old)
+        self.reserved[self.pool[asset]] += change

@@ -1,4 +1,4 @@
-"""The embedded venue: exchange, other participants and latency on a virtual clock.
+"""The embedded venue: the simulated world behind latency, on a virtual clock.
 
 Two views are kept apart: the exchange's, where everything happens at venue time, and the local
 one, which knows what was delivered. Only three streams with latency join them: public data to us,
@@ -9,21 +9,18 @@ happen, marks with the oracle. Nothing depends on wall-clock time or on anything
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappop, heappush
-from itertools import count
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
-from portfolio_mm.rules import ticks
-from portfolio_mm.rules.funding import SAMPLE_SECONDS
 from portfolio_mm.types import (
     NS,
     AccountState,
     Events,
     Fill,
+    Floats,
     FundingPayment,
     MarketSnapshot,
     Orders,
@@ -31,49 +28,32 @@ from portfolio_mm.types import (
     Universe,
 )
 from portfolio_mm.venues.settings import Embedded
-from sim.account import MICRO
-from sim.exchange import Exchange, Message
-from sim.flow import InformedTakers, Look, NoiseTakers, Taker
 from sim.latency import MS, Stream
-from sim.listing import LISTINGS
 from sim.local_view import BookMessage, LocalView
-from sim.makers import WIDTHS_AND_LAGS, Maker
-from sim.market import Market, Oracle
+from sim.messages import MICRO, Message, Print, told
 from sim.statistics import Statistics, observed
+from sim.world import HOUR_NS, World, next_hour
 
-HOUR_NS = 3600 * NS
 IP_WEIGHT = 1200.0
 """REST weight of one minute."""
-GROWTH_REQUESTS, REQUESTS = 0.1, 1.0
-"""Actions that a dollar of volume earns, in growth mode and otherwise."""
 
 
 class EmbeddedVenue:
     """A place to trade inside the process; implements `venues.base.Venue`."""
 
     def __init__(self, settings: Embedded, universe: Universe) -> None:
-        listings = [LISTINGS[name] for name in universe.names]
         n, pools = len(universe), len(universe.pools)
-        start = int(settings.start.timestamp()) * NS
-        market, noise, informed, oracle, feed, order, response, makers = np.random.SeedSequence(
-            settings.seed
-        ).spawn(8)
         rng = np.random.default_rng
         self._settings = settings
         self._universe = universe
-        self._now = start
+        self._world = world = World(settings, universe)
+        self.market = world.market
+        self.exchange = world.exchange
+        start = self._now = world.now_ns
         self._end = start + round(settings.hours * HOUR_NS)
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._sequence = count()
-
-        self.market = Market(listings, settings, market, start)
-        self._oracle = Oracle(self.market, rng(oracle), settings.context_ms / 1e3)
-        earned = [GROWTH_REQUESTS if x.growth else REQUESTS for x in listings]
-        self.exchange = Exchange(universe, self.market.fair(start), earned)
         deposit = round(settings.deposit_usd * MICRO / pools)
         self._owner = self.exchange.open_account([deposit] * pools, settings.requests)
-        self._noise = NoiseTakers(listings, settings, self.market, rng(noise), start)
-        self._informed = InformedTakers(listings, settings, self.market, rng(informed), start)
+        feed, order, response = world.streams
         self._feed = Stream(rng(feed), settings.feed_ms, settings.feed_jitter_ms)
         self._entry = Stream(rng(order), settings.order_ms, settings.order_jitter_ms)
         self._response = Stream(rng(response), settings.response_ms, settings.response_jitter_ms)
@@ -83,6 +63,11 @@ class EmbeddedVenue:
         self._pending = [False] * n
 
         self._view = LocalView(universe, settings.levels)
+        self._middle = [0] * n  # twice the middle known locally, in units, 0 where there is none
+        self._seen = [0] * n  # the same at the last snapshot
+        self._moves = [math.inf] * n
+        self._watching = False
+        self._moved = False
         self._fills: list[Fill] = []
         self._updates: list[OrderUpdate] = []
         self._funding: list[FundingPayment] = []
@@ -90,7 +75,12 @@ class EmbeddedVenue:
         self._count = 0
         self._volume = [0.0, 0.0]
 
-        self._start(makers.spawn(n * len(WIDTHS_AND_LAGS)))
+        world.on_trades = self._send_trades
+        world.on_messages = self._inform
+        world.on_books = self._book_changed
+        world.on_prices = self._send_prices
+        for asset in range(n):
+            world.at(start + asset * int(settings.book_ms * MS) // n, self._book_due, asset)
         self._account = self.exchange.account_state(self._owner, start, IP_WEIGHT)
 
     # The venue protocol
@@ -105,12 +95,14 @@ class EmbeddedVenue:
         """Local time, ns UTC."""
         return self._now
 
-    async def wait(self, deadline_ns: int) -> Events:
-        """Run the market to the deadline, to a fill of ours being reported, or to the end."""
-        until = min(deadline_ns, self._end)
-        while not self._fills and self._heap and self._heap[0][0] <= until:
-            self._run(self._heap[0][0])
-        if not self._fills:
+    async def wait(self, deadline_ns: int, moves: Floats) -> Events:
+        """Run the market to the deadline, to news of our orders, to a move, or to the end."""
+        world, until = self._world, min(deadline_ns, self._end)
+        self._watch(moves.tolist())
+        while not (self._fills or self._updates or self._moved) and world.next_ns <= until:
+            world.step()
+            self._now = world.now_ns
+        if not (self._fills or self._updates or self._moved):
             self._now = max(self._now, until)
         events = Events(
             fills=tuple(self._fills),
@@ -123,7 +115,8 @@ class EmbeddedVenue:
 
     def snapshot(self) -> MarketSnapshot:
         """Return the local view of all markets; trades are those since the last snapshot."""
-        return self._view.snapshot(self._now, _next_hour(self._now))
+        self._seen = self._middle.copy()
+        return self._view.snapshot(self._now, next_hour(self._now))
 
     def account(self) -> AccountState:
         """Return the account as the exchange last reported it."""
@@ -133,12 +126,12 @@ class EmbeddedVenue:
 
     async def send(self, orders: Orders) -> None:
         """Hand orders over; they reach the exchange after the order latency."""
-        batches = (orders.cancels, orders.modifies, orders.places)
+        batches = (orders.cancels, orders.modifies, orders.places, orders.exits)
         weight = sum(1.0 + len(batch) // 40 for batch in batches if batch)
         minute, used = self._minute
         this = self._now // (60 * NS)
         self._minute = (this, (used if minute == this else 0.0) + weight)
-        self._at(self._entry.arrival(self._now), self._receive, orders)
+        self._world.at(self._entry.arrival(self._now), self._receive, orders)
 
     async def close(self) -> None:
         """Release what the venue holds: nothing."""
@@ -149,141 +142,88 @@ class EmbeddedVenue:
         """Return what happened to our account at the exchange so far."""
         return observed(self.exchange, self._owner, self._count, self._volume)
 
-    # Events
-
-    def _at(self, time_ns: int, action: Callable[..., None], *arguments: Any) -> None:
-        heappush(self._heap, (time_ns, next(self._sequence), action, arguments))
-
-    def _run(self, time_ns: int) -> None:
-        """Run everything that happens at one instant."""
-        self._now = time_ns
-        while self._heap and self._heap[0][0] == time_ns:
-            _, _, action, arguments = heappop(self._heap)
-            action(*arguments)
-            self._report()
-
-    def _start(self, seeds: list[np.random.SeedSequence]) -> None:
-        settings, start, n = self._settings, self._now, len(self._universe)
-        for index, seed in enumerate(seeds):
-            asset, kind = divmod(index, len(WIDTHS_AND_LAGS))
-            width, lag_ms = WIDTHS_AND_LAGS[kind]
-            listing = LISTINGS[self._universe.names[asset]]
-            maker = Maker(
-                listing,
-                settings,
-                self.market,
-                self.exchange,
-                np.random.default_rng(seed),
-                asset=asset,
-                width=width,
-                lag_ms=lag_ms,
-            )
-            self._at(start, self._maker_looks, maker)
-        self._at(start, self._set_prices)
-        for asset in range(n):
-            self._at(start + asset * int(settings.book_ms * MS) // n, self._book_due, asset)
-        self._at(start + int(SAMPLE_SECONDS * NS), self._sample)
-        self._at(_next_hour(start), self._settle)
-        taker = self._noise.next()
-        self._at(taker.time_ns, self._noise_takes, taker)
-        if self._informed.active:
-            look = self._informed.next()
-            self._at(look.time_ns, self._informed_looks, look)
-
-    def _maker_looks(self, maker: Maker) -> None:
-        maker.look(self._now)
-        self._at(maker.next_look(self._now), self._maker_looks, maker)
-
-    def _noise_takes(self, taker: Taker) -> None:
-        self._take(taker)
-        following = self._noise.next()
-        self._at(following.time_ns, self._noise_takes, following)
-
-    def _informed_looks(self, look: Look) -> None:
-        book, sz_decimals = self.exchange.books[look.asset], self._universe.sz_decimals[look.asset]
-        bid, ask = (float(ticks.from_units(book.best(side), sz_decimals)) for side in (0, 1))
-        taker = self._informed.decide(look, bid, ask)
-        if taker is not None:
-            self._take(taker)
-        following = self._informed.next()
-        self._at(following.time_ns, self._informed_looks, following)
-
-    def _take(self, taker: Taker) -> None:
-        sz_decimals = self._universe.sz_decimals[taker.asset]
-        units = int(ticks.to_units(taker.limit, sz_decimals, 1 - 2 * taker.side))
-        lots = int(ticks.to_lots(taker.usd / taker.limit, sz_decimals))
-        self.exchange.take(taker.asset, taker.side, units, lots, self._now)
-
-    def _set_prices(self) -> None:
-        self.exchange.update_prices(*self._oracle.prices(self._now), self._now)
-        context = (self.exchange.mark, self.exchange.oracle, self.exchange.funding_rate())
-        self._at(self._feed.arrival(self._now), self._view.context, np.stack(context))
-        self._inform([])
-        self._at(self._now + int(self._settings.context_ms * MS), self._set_prices)
-
-    def _sample(self) -> None:
-        self.exchange.sample_premium()
-        self._at(self._now + int(SAMPLE_SECONDS * NS), self._sample)
-
-    def _settle(self) -> None:
-        self.exchange.settle_funding(self._now)
-        self._at(self._now + HOUR_NS, self._settle)
+    # What reaches the exchange
 
     def _receive(self, orders: Orders) -> None:
-        self.exchange.submit(self._owner, orders, self._now)
+        self.exchange.submit(self._owner, orders, self._world.now_ns)
 
     # What is sent to us
 
-    def _report(self) -> None:
-        exchange = self.exchange
-        if exchange.prints:
-            self._at(self._feed.arrival(self._now), self._view.trades, exchange.prints)
-            exchange.prints = []
-        if exchange.outbox:
-            self._inform([message for _, message in exchange.outbox])
-            exchange.outbox = []
-        for asset in sorted(exchange.dirty):
-            book = exchange.books[asset]
-            best = (book.best(0), book.best(1))
-            if best != self._sent_best[asset] and not self._pending[asset]:
-                due = self._sent_ns[asset] + int(self._settings.best_ms * MS)
-                if due <= self._now:
-                    self._send_book(asset)
-                else:
-                    self._pending[asset] = True
-                    self._at(due, self._send_book, asset)
-        exchange.dirty.clear()
+    def _send_trades(self, prints: list[Print]) -> None:
+        self._world.at(self._feed.arrival(self._world.now_ns), self._view.trades, prints)
 
-    def _inform(self, messages: list[Message]) -> None:
-        state = self.exchange.account_state(self._owner, self._now, IP_WEIGHT)
-        for message in messages:
+    def _send_prices(self) -> None:
+        exchange = self.exchange
+        context = np.stack((exchange.mark, exchange.oracle, exchange.funding_rate()))
+        self._world.at(self._feed.arrival(self._world.now_ns), self._view.context, context)
+        self._inform([])
+
+    def _inform(self, messages: Sequence[tuple[int, Message]]) -> None:
+        now_ns = self._world.now_ns
+        state = self.exchange.account_state(self._owner, now_ns, IP_WEIGHT)
+        news = [told(message, self._universe) for _, message in messages]
+        for message in news:
             if isinstance(message, Fill):
                 self._count += 1
                 self._volume[not message.maker] += message.price * message.size
-        self._at(self._response.arrival(self._now), self._deliver_account, messages, state)
+        self._world.at(self._response.arrival(now_ns), self._deliver_account, news, state)
+
+    def _book_changed(self, asset: int) -> None:
+        if self._pending[asset]:
+            return
+        book = self.exchange.books[asset]
+        if (book.best(0), book.best(1)) != self._sent_best[asset]:
+            due = self._sent_ns[asset] + int(self._settings.best_ms * MS)
+            if due <= self._world.now_ns:
+                self._send_book(asset)
+            else:
+                self._pending[asset] = True
+                self._world.at(due, self._send_book, asset)
 
     def _book_due(self, asset: int) -> None:
         self._send_book(asset)
-        self._at(self._now + int(self._settings.book_ms * MS), self._book_due, asset)
+        due = self._world.now_ns + int(self._settings.book_ms * MS)
+        self._world.at(due, self._book_due, asset)
 
     def _send_book(self, asset: int) -> None:
         book, levels = self.exchange.books[asset], self._settings.levels
+        now_ns = self._world.now_ns
         self._pending[asset] = False
-        self._sent_ns[asset] = self._now
+        self._sent_ns[asset] = now_ns
         self._sent_best[asset] = (book.best(0), book.best(1))
-        message = BookMessage(self._now, book.depth(0, levels), book.depth(1, levels))
-        self._at(self._feed.arrival(self._now), self._view.book, asset, message)
+        message = BookMessage(now_ns, book.depth(0, levels), book.depth(1, levels))
+        self._world.at(self._feed.arrival(now_ns), self._deliver_book, asset, message)
 
-    def _deliver_account(self, messages: list[Message], state: AccountState) -> None:
+    # What arrives
+
+    def _deliver_book(self, asset: int, message: BookMessage) -> None:
+        self._view.book(asset, message)
+        bids, asks = message.bids[0], message.asks[0]
+        self._middle[asset] = bids[0] + asks[0] if bids and asks else 0
+        if self._watching:
+            self._compare(asset)
+
+    def _deliver_account(
+        self, news: Sequence[Fill | OrderUpdate | FundingPayment | None], state: AccountState
+    ) -> None:
         self._account = state
-        for message in messages:
+        for message in news:
             if isinstance(message, Fill):
                 self._fills.append(message)
             elif isinstance(message, OrderUpdate):
                 self._updates.append(message)
-            else:
+            elif message is not None:
                 self._funding.append(message)
 
+    def _watch(self, moves: list[float]) -> None:
+        """Look out for moves from the last snapshot, those that happened already included."""
+        self._moves, self._moved = moves, False
+        self._watching = min(moves) < math.inf
+        if self._watching:
+            for asset in range(len(moves)):
+                self._compare(asset)
 
-def _next_hour(time_ns: int) -> int:
-    return (time_ns // HOUR_NS + 1) * HOUR_NS
+    def _compare(self, asset: int) -> None:
+        middle, seen = self._middle[asset], self._seen[asset]
+        if middle and seen and abs(math.log(middle / seen)) > self._moves[asset]:
+            self._moved = True

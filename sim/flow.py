@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from portfolio_mm.types import NS, Floats
-from portfolio_mm.venues.settings import Embedded
+from portfolio_mm.venues.settings import Simulated
 from sim.listing import Listing
 from sim.market import Market
 
@@ -51,7 +51,7 @@ class NoiseTakers:
     def __init__(
         self,
         listings: Sequence[Listing],
-        settings: Embedded,
+        settings: Simulated,
         market: Market,
         rng: np.random.Generator,
         start_ns: int,
@@ -131,7 +131,7 @@ class InformedTakers:
     def __init__(
         self,
         listings: Sequence[Listing],
-        settings: Embedded,
+        settings: Simulated,
         market: Market,
         rng: np.random.Generator,
         start_ns: int,

@@ -8,7 +8,7 @@ import numpy as np
 
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import Floats, MarketSnapshot, MarketStatus, Trades, Universe
-from sim.exchange import Print
+from sim.messages import Print
 
 
 class BookMessage(NamedTuple):
@@ -80,8 +80,8 @@ class LocalView:
         self._arrived.clear()
 
     def _take_trades(self) -> Trades:
-        columns = np.array(self._prints, dtype=np.int64).reshape(-1, 5).T
-        asset, side, units, lots, time_ns = columns
+        columns = np.array(self._prints, dtype=np.int64).reshape(-1, len(Print._fields)).T
+        asset, side, units, lots, time_ns = columns[:5]
         self._prints = []
         decimals = self._sz_decimals[asset]
         return Trades(

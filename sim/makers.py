@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from portfolio_mm.rules import ticks
-from portfolio_mm.venues.settings import Embedded
+from portfolio_mm.venues.settings import Simulated
 from sim.exchange import Exchange
 from sim.latency import MS
 from sim.listing import Listing
@@ -48,7 +48,7 @@ class Maker:
     def __init__(
         self,
         listing: Listing,
-        settings: Embedded,
+        settings: Simulated,
         market: Market,
         exchange: Exchange,
         rng: np.random.Generator,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from portfolio_mm.types import DAY_S, NS, Floats, Ints
-from portfolio_mm.venues.settings import Embedded
+from portfolio_mm.venues.settings import Simulated
 from sim.listing import FACTORS, Listing
 
 STEP_NS = NS // 10
@@ -41,7 +41,7 @@ class Market:
     def __init__(
         self,
         listings: Sequence[Listing],
-        settings: Embedded,
+        settings: Simulated,
         seed: np.random.SeedSequence,
         start_ns: int,
     ) -> None:

@@ -2,7 +2,8 @@
 
 Sides are 0 = bid and 1 = ask. An order that meets a resting order of its own owner cancels the
 resting one without a trade. A replaced order always goes to the back of its queue, even when only
-its size shrinks: the venue does not say, and this is the less favourable reading.
+its size shrinks: the venue does not say, and this is the less favourable reading. Only the venue
+itself shrinks an order in place, where reduce-only orders follow their position.
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ class Book:
             del level[oid]
             self._tidy(order.side, order.units)
         return order
+
+    def shrink(self, order: Order, lots: int) -> None:
+        """Take lots off a resting order, which keeps its place; some must remain."""
+        self._shrink(order, lots)
+        order.lots -= lots
 
     def sweep(self, side: int, limit: int | None, lots: int, owner: int, settle: Settle) -> Sweep:
         """Trade up to `lots` against the other side, best price and oldest order first.

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from portfolio_mm.types import Trades
+from portfolio_mm.types import Floats, Trades
 from sim.recorded_book import Display, Rows
+from sim.recorded_markets import NEVER
 from sim.tape import Books, Prints
 
 
@@ -34,7 +35,28 @@ class ReceivedBook:
         self._arrived_ns = books.recv_ns[arrival]
         self._newest = np.maximum.accumulate(arrival)
         self._whole = np.maximum.accumulate(np.where(books.full[arrival], arrival, -1))
+        self._middle = np.where(self._whole >= 0, _middles(rows)[self._newest], 0.0)
         self._count = 0
+
+    def middle(self, now_ns: int) -> float:
+        """Return twice the middle known at a time, in units, 0 where there is none."""
+        count = int(np.searchsorted(self._arrived_ns, now_ns, side="right"))
+        return float(self._middle[count - 1]) if count else 0.0
+
+    def moved_ns(self, now_ns: int, until_ns: int, seen: float, move: float) -> int:
+        """Return when the middle is known to be further than `move` (log) from what was seen.
+
+        It is looked for in now..until, the end of time stands for never.
+        """
+        first, last = np.searchsorted(self._arrived_ns, (now_ns, until_ns), side="right").tolist()
+        middle = self._middle[max(first - 1, 0) : last]
+        if seen <= 0.0 or not len(middle):
+            return NEVER
+        known = np.where(middle > 0.0, middle, seen)
+        far = np.flatnonzero(np.abs(np.log(known / seen)) > move)
+        if not len(far):
+            return NEVER
+        return max(int(self._arrived_ns[max(first - 1, 0) + int(far[0])]), now_ns)
 
     def news(self, now_ns: int) -> News | None:
         """Return the book, or None where nothing new arrived."""
@@ -48,6 +70,12 @@ class ReceivedBook:
             if self._recv_ns[row] <= now_ns:
                 display.apply(row)
         return News(int(self._exch_ns[newest]), display.depth(0), display.depth(1))
+
+
+def _middles(rows: Rows) -> Floats:
+    """Return twice the middle after each row, in units, 0 where a side is empty."""
+    bid, ask = (units[:, 0] for units in rows.units)
+    return np.where((bid > 0) & (ask > 0), bid + ask, 0).astype(np.float64)
 
 
 class ReceivedPrints:

@@ -73,6 +73,10 @@ class Display:
         self.best = [0, 0]  # units, 0 where a side is empty
         self._deepest = [0, 0]  # that was recorded, 0 where all of the side was
 
+    def go_on(self, rows: Rows) -> None:
+        """Keep what is shown, and take the next changes from other rows."""
+        self._rows = rows
+
     def apply(self, row: int) -> None:
         """Replace the book by a whole one, or move its top to a best price."""
         change = self._replace if self._rows.full[row] else self._touch
@@ -123,7 +127,7 @@ class RecordedBook(Book):
         super().__init__()
         self.display = Display(rows)
         self._exch_ns = exch_ns
-        self._whole = np.maximum.accumulate(np.where(rows.full, np.arange(len(rows.full)), -1))
+        self._whole = _last_whole(rows.full, -1)
         self._lot = 10.0**-sz_decimals
         self._model = model
         self._row = -1
@@ -131,6 +135,16 @@ class RecordedBook(Book):
         self._ours: tuple[list[Order], list[Order]] = ([], [])  # best first, then oldest
 
     # What happened at the venue
+
+    def go_on(self, rows: Rows, exch_ns: Ints) -> None:
+        """Let what is left of the present rows happen, and go on with those that follow."""
+        if len(self._exch_ns):
+            self.sync(int(self._exch_ns[-1]))
+        opened = any(self.display.best)
+        self.display.go_on(rows)
+        self._exch_ns = exch_ns
+        self._whole = _last_whole(rows.full, 0 if opened else -1)
+        self._row = -1
 
     def sync(self, now_ns: int) -> None:
         """Show the book as it was, when no order of ours rested meanwhile."""
@@ -230,3 +244,9 @@ class RecordedBook(Book):
 
     def _lots(self, contracts: float) -> int:
         return math.floor(contracts / self._lot + ticks.TOLERANCE)
+
+
+def _last_whole(full: Bools, before: int) -> Ints:
+    """Return at each row the last whole book, `before` where there was none yet."""
+    last: Ints = np.maximum.accumulate(np.where(full, np.arange(len(full)), before))
+    return last

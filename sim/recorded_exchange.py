@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from portfolio_mm.types import Floats, NewOrder, Orders
+from portfolio_mm.types import Floats, Orders
 from sim.exchange import Exchange
 from sim.matching import Order
+from sim.orders import Outcome, Record, Ticket
+from sim.prices import middle
 from sim.recorded_markets import NEVER, RecordedMarkets
-
-REQUESTS_PER_USD = 1.0
 
 
 class Rested(NamedTuple):
@@ -36,7 +36,7 @@ class RecordedExchange(Exchange):
 
     def __init__(self, markets: RecordedMarkets, rate: float) -> None:
         n = len(markets.universe)
-        super().__init__(markets.universe, np.zeros(n), [REQUESTS_PER_USD] * n)
+        super().__init__(markets.universe, np.zeros(n))
         self.oracle = np.full(n, np.nan)
         self.books = list(markets.books)
         self.markets = markets
@@ -57,13 +57,13 @@ class RecordedExchange(Exchange):
         """Mark every position to the mid of the book; a side without a price keeps the last."""
         for book in self.markets.books:
             book.sync(now_ns)
-        middle = self._middle()
-        self.oracle = np.where(np.isnan(middle), self.oracle, middle)
+        self.price(middle(self.books, self.universe))
+        self.revalue(now_ns)
+
+    def price(self, mid: Floats) -> None:
+        """Take oracle and mark from the mids, (N,), NaN where a book has none."""
+        self.oracle = np.where(np.isnan(mid), self.oracle, mid)
         self.mark = np.where(np.isnan(self.oracle), 0.0, self.oracle)
-        for owner, account in enumerate(self.accounts):
-            account.reprice(self.mark)
-            account.observe()
-            self._liquidate(owner, now_ns)
 
     def submit(self, owner: int, orders: Orders, now_ns: int) -> None:
         """Execute our actions against the books of this instant."""
@@ -85,26 +85,28 @@ class RecordedExchange(Exchange):
         for order, lots in fills:
             if order.oid not in book.orders:  # a liquidation came first
                 self._ended(order, refused=True)
-            elif self._settle(asset, now_ns, order, lots):
+            elif isinstance(order, Record) and self.settle(order, lots, now_ns, self.next_id()):
                 book.fill(order, lots)
                 if not order.lots:
                     self._ended(order)
             else:
                 book.cancel(order.oid)
-                self._removed(asset, order, "marginCanceled", now_ns)
+                self.removed(asset, order, "marginCanceled", now_ns)
                 self._ended(order, refused=True)
 
-    def _place(self, owner: int, new: NewOrder, now_ns: int, prefix: str = "") -> None:
-        super()._place(owner, new, now_ns, prefix)
-        asset, oid = self.accounts[owner].open.get(new.cloid, (new.asset, 0))
-        order = self.books[asset].orders.get(oid)
-        if order is not None and oid not in self.rested:
-            self.rested[oid] = Rested(
-                asset, order.side, order.units, order.lots, self.markets.cursor
+    def place(self, owner: int, ticket: Ticket, now_ns: int, *, prefix: str = "") -> Outcome:
+        """Place an order, and note when it came if it rests."""
+        outcome = super().place(owner, ticket, now_ns, prefix=prefix)
+        order = outcome.record
+        if order is not None and order.is_open:
+            self.rested[order.oid] = Rested(
+                order.asset, order.side, order.units, order.lots, self.markets.cursor
             )
+        return outcome
 
-    def _removed(self, asset: int, order: Order, status: str, now_ns: int) -> None:
-        super()._removed(asset, order, status, now_ns)
+    def removed(self, asset: int, order: Order, status: str, now_ns: int) -> None:
+        """Release what an order had reserved, and note when it left."""
+        super().removed(asset, order, status, now_ns)
         self._ended(order)
 
     def _ended(self, order: Order, *, refused: bool = False) -> None:

@@ -89,6 +89,7 @@ def build_universe(
                 maker_fee=maker_fee,
                 taker_fee=taker_fee,
                 size_usd=size_usd[asset],
+                requests_per_usd=1.0,
             )
         )
     return Universe(instruments=tuple(instruments), pools=(POOL,))

@@ -26,15 +26,16 @@ class RecordedMarkets:
 
     def __init__(self, universe: Universe, tape: Tape, rows: list[Rows], model: QueueModel) -> None:
         self.universe = universe
-        self._tape = tape
-        self._sources = rows
-        self._times: list[int] = tape.exch_ns.tolist()
-        self._asset: list[int] = tape.asset.tolist()
-        self._kind: list[int] = tape.kind.tolist()
-        self._row: list[int] = tape.row.tolist()
-        self._prints = _Prints(tape, universe)
-        self.books = self._books(model)
         self.cursor = 0
+        self._take(tape, rows)
+        self.books = self._books(model)
+
+    def go_on(self, tape: Tape, rows: list[Rows]) -> None:
+        """Continue with a tape that follows the present one, all of whose rows have happened."""
+        self.cursor = 0
+        self._take(tape, rows)
+        for book, source, recorded in zip(self.books, rows, tape.books, strict=True):
+            book.go_on(source, recorded.exch_ns)
 
     def under(self, model: QueueModel) -> RecordedMarkets:
         """Return the same markets before their first row, under a queue model."""
@@ -84,6 +85,15 @@ class RecordedMarkets:
             if fills:
                 return asset, fills
         return None
+
+    def _take(self, tape: Tape, rows: list[Rows]) -> None:
+        self._tape = tape
+        self._sources = rows
+        self._times: list[int] = tape.exch_ns.tolist()
+        self._asset: list[int] = tape.asset.tolist()
+        self._kind: list[int] = tape.kind.tolist()
+        self._row: list[int] = tape.row.tolist()
+        self._prints = _Prints(tape, self.universe)
 
     def _books(self, model: QueueModel) -> list[RecordedBook]:
         return [

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from portfolio_mm.types import Floats, Ints
+from sim.recording_files import BEST, PRINTS, files
 
 EXCH, RECV = "ts_exch_ns", "ts_recv_ns"
 
@@ -71,7 +72,7 @@ class Recording(NamedTuple):
 
     whole: list[Table]  # books
     best: list[Table]  # best prices
-    prints: Table
+    prints: list[Table]
 
     @property
     def books(self) -> list[Table]:
@@ -81,11 +82,14 @@ class Recording(NamedTuple):
     @property
     def tables(self) -> list[Table]:
         """All files that were read."""
-        return [*self.books, self.prints]
+        return self.books + self.prints
 
 
 def read(folder: Path, feed_ns: int) -> Recording:
-    """Read `l2_*.parquet`, `bbo.parquet` and `trades.parquet`; any other file is left alone.
+    """Read all files of books (`l2_*`), best prices and prints (`bbo`, `trades`, each alone or `_*`).
+
+    Any other file is left alone. Files of one table are one after the other, hours of a recorder
+    for instance; those of an unfinished hour are its parts (`recording_files`).
 
     Raises
     ------
@@ -95,18 +99,19 @@ def read(folder: Path, feed_ns: int) -> Recording:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    if not any(folder.glob("*.parquet")):
+    if not files(folder, "*"):
         raise DataError(f"{folder}: holds no Parquet file")
-    whole = sorted(folder.glob("l2_*.parquet"))
-    best = sorted(folder.glob("bbo.parquet"))
+    whole, best = files(folder, "l2_*"), files(folder, BEST, f"{BEST}_*")
+    prints = files(folder, PRINTS, f"{PRINTS}_*")
     if not whole and not best:
         raise DataError(f"{folder}: holds no books (l2_*.parquet or bbo.parquet)")
-    if not (folder / "trades.parquet").is_file():
+    if not prints:
         raise DataError(f"{folder}: holds no trades.parquet")
-    tables = [_read(path) for path in [*whole, *best, folder / "trades.parquet"]]
+    tables = [_read(path) for path in whole + best + prints]
     shift = _clock_shift(tables, feed_ns)
     timed = [_timed(table, shift, feed_ns) for table in tables]
-    return Recording(timed[: len(whole)], timed[len(whole) : -1], timed[-1])
+    books = len(whole) + len(best)
+    return Recording(timed[: len(whole)], timed[len(whole) : books], timed[books:])
 
 
 def _read(path: Path) -> Table:

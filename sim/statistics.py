@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portfolio_mm.types import Floats, Frozen
-from sim.account import MICRO
 from sim.exchange import Exchange
+from sim.messages import MICRO
 
 
 class Statistics(Frozen, frozen=True):

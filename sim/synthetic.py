@@ -17,12 +17,15 @@ from portfolio_mm.types import (
     MarginTier,
     MarketSnapshot,
     OpenOrders,
+    Orders,
     Trades,
     Universe,
 )
 from portfolio_mm.venues.settings import Embedded
 
 start = 1_760_000_000 * NS
+
+ORDER_COLUMNS = ("asset", "side", "level", "units", "lots")
 
 
 def universe(n: int, isolated: tuple[int, ...] = ()) -> Universe:
@@ -130,8 +133,27 @@ def no_orders() -> OpenOrders:
     )
 
 
-def account(time_ns: int, position: Floats, price: Floats, equity: float = 1e5) -> AccountState:
-    """Return an account with one pool at leverage ten."""
+def resting(orders: Orders) -> OpenOrders:
+    """Return new orders as they rest, at the front of their queues."""
+    new = orders.places
+    ints = [np.array([getattr(o, name) for o in new], dtype=np.int64) for name in ORDER_COLUMNS]
+    asset, side, level, units, lots = ints
+    return OpenOrders(
+        cloid=tuple(order.cloid for order in new),
+        asset=asset,
+        side=side,
+        level=level,
+        units=units,
+        lots=lots,
+        queue=np.zeros(len(new)),
+        time_ns=np.full(len(new), orders.time_ns),
+    )
+
+
+def account(
+    time_ns: int, position: Floats, price: Floats, equity: float = 1e5, requests: float = 1e9
+) -> AccountState:
+    """Return an account with one pool at leverage ten, and requests to spare."""
     n = len(position)
     return AccountState(
         time_ns=time_ns,
@@ -145,7 +167,7 @@ def account(time_ns: int, position: Floats, price: Floats, equity: float = 1e5) 
         maintenance=np.zeros(1),
         funding_paid=np.zeros(n),
         orders=no_orders(),
-        address_requests=1e4,
+        address_requests=requests,
         ip_weight=1200.0,
     )
 

@@ -125,28 +125,40 @@ def load(folder: Path, names: Sequence[str], *, feed_ns: int = FEED_NS) -> Tape:
         if not rows.full.any():
             raise DataError(f"{folder}: no book of {name} has a price")
     prints = _prints(recording.prints, names, books)
-    streams = [(prints.exch_ns, np.full(len(prints.asset), PRINT), prints.asset)]
-    streams += [
-        (rows.exch_ns, np.where(rows.full, BOOK, TOUCH), np.full(len(rows.full), index))
-        for index, rows in enumerate(books)
-    ]
-    exch_ns, kind, asset = (np.concatenate(columns) for columns in zip(*streams, strict=True))
-    row = np.concatenate([np.arange(len(stream[0])) for stream in streams])
-    order = np.lexsort((kind, exch_ns))
+    order = in_order(books, prints)
     counts = {t.name: int(np.isin(t.texts("inst"), list(names)).sum()) for t in recording.tables}
     return Tape(
         names=tuple(names),
         books=books,
         prints=prints,
-        exch_ns=exch_ns[order],
-        asset=asset[order],
-        kind=kind[order],
-        row=row[order],
+        **order._asdict(),
         rows=counts,
         other_rows=sum(t.frame.height for t in recording.tables) - sum(counts.values()),
         start_ns=min(int(rows.recv_ns[rows.full].min()) for rows in books),
         end_ns=int(np.concatenate([prints.recv_ns, *(rows.recv_ns for rows in books)]).max()),
     )
+
+
+class Order(NamedTuple):
+    """Rows of all instruments in venue-time order, (M,) each, as `Tape` has them."""
+
+    exch_ns: Ints
+    asset: Ints
+    kind: Ints
+    row: Ints
+
+
+def in_order(books: Sequence[Books], prints: Prints) -> Order:
+    """Return the order in which rows happened at the venue."""
+    streams = [(prints.exch_ns, prints.asset, np.full(len(prints.asset), PRINT))]
+    streams += [
+        (rows.exch_ns, np.full(len(rows.full), index), np.where(rows.full, BOOK, TOUCH))
+        for index, rows in enumerate(books)
+    ]
+    exch_ns, asset, kind = (np.concatenate(columns) for columns in zip(*streams, strict=True))
+    row = np.concatenate([np.arange(len(stream[0])) for stream in streams])
+    order = np.lexsort((kind, exch_ns))
+    return Order(exch_ns[order], asset[order], kind[order], row[order])
 
 
 def _held(recording: Recording) -> tuple[str, ...]:
@@ -208,7 +220,16 @@ def _padded(books: Books, depth: int) -> Books:
     return Books(books.exch_ns, books.recv_ns, books.full, *levels)
 
 
-def _prints(table: Table, names: Sequence[str], books: tuple[Books, ...]) -> Prints:
+def _prints(tables: list[Table], names: Sequence[str], books: tuple[Books, ...]) -> Prints:
+    opened = np.array([rows.exch_ns[rows.full][0] for rows in books])
+    parts = [_printed(table, names, opened) for table in tables]
+    prints = Prints._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.argsort(prints.exch_ns, kind="stable")
+    return Prints._make(column[order] for column in prints)
+
+
+def _printed(table: Table, names: Sequence[str], opened: Ints) -> Prints:
+    """Return the prints of one file, as they stand there; `opened` is each first book's time."""
     inst, aggressor = table.texts("inst"), table.texts("aggressor")
     price, size = table.numbers("px"), table.numbers("sz")
     for column, sound in (
@@ -223,19 +244,16 @@ def _prints(table: Table, names: Sequence[str], books: tuple[Books, ...]) -> Pri
     for index, name in enumerate(names):
         asset[inst == name] = index
     exch_ns = table.times(EXCH)
-    opened = np.array([rows.exch_ns[rows.full][0] for rows in books])
     backfill = exch_ns < opened[asset]
     if table.has("backfill"):
         backfill |= table.frame["backfill"].fill_null(value=False).to_numpy()
-    side = np.where(aggressor == "buy", 1, -1)
-    order = np.argsort(exch_ns, kind="stable")
-    order = order[asset[order] >= 0]
-    return Prints(
-        exch_ns=exch_ns[order],
-        recv_ns=table.times(RECV)[order],
-        asset=asset[order],
-        side=side[order],
-        price=price[order],
-        size=size[order],
-        backfill=backfill[order],
+    prints = Prints(
+        exch_ns=exch_ns,
+        recv_ns=table.times(RECV),
+        asset=asset,
+        side=np.where(aggressor == "buy", 1, -1),
+        price=price,
+        size=size,
+        backfill=backfill,
     )
+    return Prints._make(column[asset >= 0] for column in prints)

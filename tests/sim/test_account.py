@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from portfolio_mm.rules.ticks import from_units
 from portfolio_mm.types import NS
-from sim.account import MICRO, Account, Requests
+from sim.account import Account
 from sim.listing import build_universe
-from sim.matching import Order
+from sim.messages import MICRO
+from sim.orders import Record, Ticket
+from sim.requests import Requests
 
 NAMES = ("xyz:TSLA", "xyz:HOOD", "xyz:NVDA")
 UNIVERSE = build_universe(
@@ -26,6 +28,10 @@ def account(deposit: float = 10_000.0) -> Account:
     result = Account(UNIVERSE, [round(deposit * MICRO)], 100.0)
     result.reprice(MARK)
     return result
+
+
+def order(oid: int, asset: int, side: int, units: int, lots: int) -> Record:
+    return Record(oid, 0, Ticket(asset, side, units, lots), 0)
 
 
 trade = st.tuples(
@@ -60,14 +66,13 @@ def test_reserved_margin_is_the_rules(orders: list[tuple[int, ...]]) -> None:
     a = account()
     resting = []
     for oid, (asset, side, units, lots) in enumerate(orders):
-        order = Order(oid, 0, side, units, lots, f"c{oid}")
-        a.rest(asset, order)
-        resting.append((asset, order))
+        resting.append(order(oid, asset, side, units, lots))
+        a.rest(resting[-1])
     assert a.reserved[0] / MICRO == pytest.approx(
         a.margin().order_margin[0], abs=1e-6 * (len(orders) + 1)
     )
-    for asset, order in resting:
-        a.release(asset, order, order.lots)
+    for record in resting:
+        a.release(record, record.lots)
     assert a.reserved == [0]
     assert a.resting == [[0, 0]] * 3
     assert not a.open
@@ -104,7 +109,7 @@ def test_gross_margin_bounds_orders_and_reducing_ones_are_free() -> None:
     a = account(100.0)
     assert a.can_place(0, 0, 400_000, 2_500)  # 1000 USD at 10x takes it all
     assert not a.can_place(0, 0, 400_000, 2_501)
-    a.rest(0, Order(1, 0, 0, 400_000, 2_500, "bid"))
+    a.rest(order(1, 0, 0, 400_000, 2_500))
     assert not a.can_place(0, 1, 400_000, 10)
     a = account(100.0)
     a.trade(0, 0, 400_000, 2_500, 0)
@@ -117,9 +122,10 @@ def test_gross_margin_bounds_orders_and_reducing_ones_are_free() -> None:
 
 def test_peak_use_is_the_largest_seen() -> None:
     a = account(100.0)
-    a.rest(0, Order(1, 0, 0, 400_000, 1_250, "bid"))
+    bid = order(1, 0, 0, 400_000, 1_250)
+    a.rest(bid)
     a.observe()
-    a.release(0, Order(1, 0, 0, 400_000, 1_250, "bid"), 1_250)
+    a.release(bid, 1_250)
     a.observe()
     assert a.peak_use == pytest.approx([0.5])
 

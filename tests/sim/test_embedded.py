@@ -15,6 +15,7 @@ from portfolio_mm.types import (
     NS,
     Events,
     Fill,
+    Floats,
     FundingPayment,
     MarketSnapshot,
     MarketStatus,
@@ -28,6 +29,11 @@ from sim.latency import MS
 from sim.listing import DEFAULT_NAMES, build_universe
 
 SIGN = np.array([1, -1])
+
+
+def still(market: Venue) -> Floats:
+    """Moves that no market makes."""
+    return np.full(len(market.universe), np.inf)
 
 
 def venue(names: tuple[str, ...] = DEFAULT_NAMES, **changes: Any) -> EmbeddedVenue:
@@ -63,7 +69,7 @@ class Naive:
         while True:
             deadline += NS
             while True:
-                self.events.append(await self.venue.wait(deadline))
+                self.events.append(await self.venue.wait(deadline, still(self.venue)))
                 if self.venue.now_ns >= deadline or self.events[-1].closed:
                     break
             self.snapshots.append(self.venue.snapshot())
@@ -103,7 +109,7 @@ def watch(market: EmbeddedVenue, seconds: int) -> list[MarketSnapshot]:
     async def look() -> list[MarketSnapshot]:
         start, snapshots = market.now_ns, []
         for second in range(1, seconds + 1):
-            await market.wait(start + second * NS)
+            await market.wait(start + second * NS, still(market))
             snapshots.append(market.snapshot())
         return snapshots
 
@@ -183,17 +189,66 @@ def test_wait_ends_when_a_fill_is_reported_and_at_the_end() -> None:
     async def session() -> None:
         market = venue(names=("xyz:TSLA",), hours=0.03)
         trader, start = Naive(market, 1e-4), market.now_ns
-        await market.wait(start + 3 * NS)
+        await market.wait(start + 3 * NS, still(market))
         await market.send(trader.quotes(market.snapshot()))
         assert market.account().ip_weight == 1199.0
         far = start + 3600 * NS
-        events = await market.wait(far)
-        assert events.fills
+        events = await market.wait(far, still(market))
+        assert [update.status for update in events.updates] == ["open", "open"]
+        assert events.updates[0].oid > 0
+        assert market.now_ns < start + 4 * NS
+        while not events.fills:
+            events = await market.wait(far, still(market))
         assert events.fills[0].time_ns + 100 * MS <= market.now_ns < start + 108 * NS
         while not events.closed:
-            events = await market.wait(far)
+            events = await market.wait(far, still(market))
         assert market.now_ns == start + 108 * NS
-        assert (await market.wait(far)).closed
+        assert (await market.wait(far, still(market))).closed
+
+    asyncio.run(session())
+
+
+def test_wait_ends_when_a_middle_moved_since_the_last_snapshot() -> None:
+    async def session() -> None:
+        market = venue(names=("xyz:TSLA", "xyz:NVDA"))
+        start = market.now_ns
+        await market.wait(start + 5 * NS, still(market))
+        for _ in range(20):
+            seen = market.snapshot()
+            before = 0.5 * (seen.bid_price[:, 0] + seen.ask_price[:, 0])
+            await market.wait(start + 3600 * NS, np.array([1e-4, np.inf]))
+            await market.wait(start + 3600 * NS, np.array([1e-4, np.inf]))  # at once
+            now = market.snapshot()
+            after = 0.5 * (now.bid_price[:, 0] + now.ask_price[:, 0])
+            assert abs(np.log(after[0] / before[0])) > 1e-4
+            assert now.time_ns > seen.time_ns
+        assert market.now_ns < start + 180 * NS
+
+    asyncio.run(session())
+
+
+def test_an_exit_closes_what_there_is_and_never_more() -> None:
+    async def session() -> None:
+        market = venue(names=("xyz:TSLA",))
+        start, trader = market.now_ns, Naive(market, 1e-4)
+        await market.wait(start + 3 * NS, still(market))
+        await market.send(trader.quotes(market.snapshot()))
+        while not market.account().position.any():
+            await market.wait(start + 100 * NS, still(market))
+        held = market.account().position[0]
+        side = int(held > 0)
+        book = market.exchange.books[0]
+        units = round(book.best(1 - side) * (0.9 if side else 1.1) / 1000) * 1000
+        place = NewOrder(cloid="out", asset=0, side=side, level=0, units=units, lots=10**6)
+        live = tuple(r.cloid for r in market.exchange.accounts[0].open.values())
+        await market.send(Orders(time_ns=market.now_ns, cancels=live, exits=(place,)))
+        told: list[Any] = []
+        while not any(update.cloid == "out" for update in told):
+            events = await market.wait(market.now_ns + NS, still(market))
+            told += events.updates
+        assert [u.status for u in told if u.cloid == "out"] == ["filled"]
+        assert market.account().position[0] == 0.0
+        assert market.statistics().taker_volume_usd > 0.0
 
     asyncio.run(session())
 

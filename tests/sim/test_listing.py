@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 
 from portfolio_mm.rules import ticks
-from sim.listing import DEFAULT_NAMES, DEPLOYER_SCALE, FACTORS, LISTINGS, build_universe
+from sim.listing import (
+    DEFAULT_NAMES,
+    DEXES,
+    FACTORS,
+    LISTINGS,
+    build_universe,
+    dex_table,
+    listed_universe,
+)
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "hyperliquid" / "hip3_2026-09-24"
+XYZ = [name for name in LISTINGS if name.startswith("xyz:")]
 recorded = pytest.mark.skipif(not DATA.exists(), reason="recorded data is not here")
 
 
 @recorded
 def test_facts_are_those_of_the_recorded_universe() -> None:
     universe = json.loads((DATA / "meta_dex_xyz.json").read_text())["universe"]
-    for name, listing in LISTINGS.items():
+    for name in XYZ:
+        listing = LISTINGS[name]
         fact = universe[listing.number]
         assert fact["name"] == name
         assert fact["szDecimals"] == listing.sz_decimals
@@ -25,18 +35,51 @@ def test_facts_are_those_of_the_recorded_universe() -> None:
         assert fact["marginTableId"] == listing.max_leverage
         assert (fact.get("marginMode") is None) == listing.cross
         assert (fact.get("growthMode") == "enabled") == listing.growth
-        assert float(fact["deployerFeeScale"]) == DEPLOYER_SCALE
+        assert float(fact["deployerFeeScale"]) == listing.dex.deployer_scale
         assert "isDelisted" not in fact
 
 
 @recorded
 def test_funding_multipliers_and_ids() -> None:
-    dexes = json.loads((DATA / "perpDexs.json").read_text())
-    index = next(i for i, d in enumerate(dexes) if d and d["name"] == "xyz")
-    multipliers = dict(dexes[index]["assetToFundingMultiplier"])
+    dexes = {d["name"]: d for d in json.loads((DATA / "perpDexs.json").read_text()) if d}
     for name, listing in LISTINGS.items():
-        assert float(multipliers[name]) == 0.5
-        assert listing.asset_id == 100_000 + 10_000 * index + listing.number
+        if listing.dex.name in ("xyz", "para"):
+            fact = dexes[listing.dex.name]
+            assert fact["fullName"] == listing.dex.full_name
+            multipliers = dict(fact["assetToFundingMultiplier"])
+            assert float(multipliers[name]) == listing.funding_multiplier
+            assert float(dict(fact["assetToStreamingOiCap"])[name]) == listing.oi_cap_usd
+
+
+def test_asset_ids_count_dexes_and_their_markets() -> None:
+    ids = {name: listing.asset_id for name, listing in LISTINGS.items()}
+    assert (ids["BTC"], ids["ETH"]) == (0, 1)
+    assert (ids["xyz:XYZ100"], ids["xyz:SP500"]) == (110_000, 110_052)
+    assert (ids["para:AVGO"], ids["test:ABC"]) == (120_000, 130_000)
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_gaps_keep_their_place() -> None:
+    table = dex_table("xyz")
+    assert len(table) == 53
+    assert sum(listing is not None for listing in table) == 20
+    assert all(listing is None or listing.number == n for n, listing in enumerate(table))
+    assert next(x.name for x in dex_table("para") if x is not None) == "para:AVGO"
+
+
+def test_a_new_account_finds_every_market_with_a_pool_per_deployer() -> None:
+    universe = listed_universe()
+    assert universe.names == tuple(LISTINGS)
+    assert universe.pools == tuple(dex.name for dex in DEXES)
+    for instrument, dex in zip(universe.instruments, universe.dex, strict=True):
+        assert universe.pools[instrument.pool] == dex
+        assert instrument.isolated != LISTINGS[instrument.name].cross
+        assert instrument.leverage == min(20, LISTINGS[instrument.name].max_leverage)
+    some = listed_universe(("para:AVGO", "xyz:TSLA"))
+    assert some.names == ("xyz:TSLA", "para:AVGO")
+    assert some.pools == universe.pools
+    with pytest.raises(ValueError, match="not listed: nope"):
+        listed_universe(("nope",))
 
 
 def test_prices_are_on_the_grid_and_shares_leave_room() -> None:

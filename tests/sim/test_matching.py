@@ -128,6 +128,17 @@ def test_partial_fill_keeps_its_place() -> None:
     assert book.depth(0, 5) == ([10], [7])
 
 
+def test_a_shrunk_order_keeps_its_place() -> None:
+    book = Book()
+    first = Order(1, 1, 0, 10, 5)
+    book.add(first)
+    book.add(Order(2, 2, 0, 10, 5))
+    book.shrink(first, 3)
+    assert [(o.oid, o.lots) for o in book.queue(0, 10)] == [(1, 2), (2, 5)]
+    assert book.depth(0, 5) == ([10], [7])
+    assert book.sweep(1, 10, 3, NOBODY, accept).trades == [(10, 2), (10, 1)]
+
+
 def test_refused_order_is_cancelled_and_the_next_one_trades() -> None:
     book = Book()
     book.add(Order(1, 7, 1, 10, 5))

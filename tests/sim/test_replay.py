@@ -27,7 +27,7 @@ from portfolio_mm.types import (
 )
 from portfolio_mm.venues.base import Venue
 from portfolio_mm.venues.settings import Recorded
-from sim.account import MICRO
+from sim.messages import MICRO
 from sim.queue_models import MODELS
 from sim.recorded_listing import build_universe
 from sim.replay import ReplayVenue
@@ -80,8 +80,23 @@ def send(market: ReplayVenue, **actions: Any) -> None:
     asyncio.run(market.send(Orders(time_ns=market.now_ns, **actions)))
 
 
+def until(market: ReplayVenue, deadline_ns: int, move: float = np.inf) -> Events:
+    """Wait once: to the deadline, to news of our orders, or to a move of a mid."""
+    return asyncio.run(market.wait(deadline_ns, np.full(len(market.universe), move)))
+
+
 def wait(market: ReplayVenue, seconds: float) -> Events:
-    return asyncio.run(market.wait(market.now_ns + round(seconds * NS)))
+    """Wait for a fill or the deadline, whatever else is told meanwhile."""
+    deadline = market.now_ns + round(seconds * NS)
+    told = [until(market, deadline)]
+    while not (told[-1].fills or told[-1].closed or market.now_ns >= deadline):
+        told.append(until(market, deadline))
+    return Events(
+        fills=told[-1].fills,
+        updates=tuple(update for events in told for update in events.updates),
+        funding=tuple(payment for events in told for payment in events.funding),
+        closed=told[-1].closed,
+    )
 
 
 def quiet(record: Any, *, trades: list[Any], until: float = 30.0, **more: Any) -> Tape:
@@ -134,7 +149,7 @@ def quoting(
         events = wait(market, cycle_s)
         while events.fills and not events.closed and market.now_ns % NS:
             yield market.now_ns, events, market.snapshot(), market.account()
-            events = asyncio.run(market.wait((market.now_ns // NS + 1) * NS))
+            events = wait(market, 1.0 - market.now_ns % NS / NS)
         snapshot = market.snapshot()
         yield market.now_ns, events, snapshot, market.account()
         places = []
@@ -313,6 +328,36 @@ def test_the_clock_skips_the_nights_between_sessions(record: Any) -> None:
         cycles += 1
     assert cycles < 100
     assert market.now_ns == record.ns(90_009.25)
+
+
+def test_wait_ends_when_a_middle_is_known_to_have_moved(record: Any) -> None:
+    moved = [(99.0, 1.0), (98.0, 1.0)], [(101.0, 1.0), (102.0, 1.0)]
+    books = [record.book(float(t), BIDS, ASKS) for t in range(5)]
+    books += [record.book(float(t), *moved) for t in range(5, 10)]
+    tape = load(record.write(l2=books, trades=[record.trade(1.5, "buy", 102.0, 1.0)]), ("BTC",))
+    market = venue(tape)
+    market.snapshot()
+    end, far = tape.end_ns, 0.02
+    seen = market.now_ns
+    until(market, end, far)
+    assert market.now_ns == tape.end_ns
+    market = venue(tape)
+    market.snapshot()
+    until(market, end, 1e-4)
+    assert seen < market.now_ns == record.ns(5.25)
+    until(market, end, 1e-4)
+    assert market.now_ns == record.ns(5.25)  # it still is where it is until one looks
+    market.snapshot()
+    until(market, end, 1e-4)
+    assert market.now_ns == end
+
+
+def test_wait_ends_at_an_order_update(record: Any) -> None:
+    market = venue(quiet(record, trades=[record.trade(25.0, "buy", 102.0, 0.1)]))
+    send(market, places=(order(market, "a", 0, 99.0, 0.5),))
+    events = until(market, market.now_ns + 10 * NS)
+    assert [update.status for update in events.updates] == ["open"]
+    assert market.now_ns < record.ns(2.0)
 
 
 # What we do
