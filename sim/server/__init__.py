@@ -1,0 +1,1 @@
+"""The simulated exchange behind Hyperliquid's protocol: HTTP requests and websocket sessions."""
