@@ -49,6 +49,7 @@ def measure(n: int) -> dict[str, np.ndarray]:
         times.setdefault(name, []).append(1e3 * (perf_counter() - begin))
         return result
 
+    resting, worth = synthetic.no_orders(), np.zeros(0)
     for step, snapshot in enumerate(synthetic.path(n, STEPS, seed=1)):
         position = np.random.default_rng(step).normal(size=n) * 1000.0 / snapshot.mark
         account = synthetic.account(snapshot.time_ns, position, snapshot.mark, equity=2e4 * n)
@@ -61,10 +62,13 @@ def measure(n: int) -> dict[str, np.ndarray]:
         market, budget, surface = cycle.belief, cycle.budget, cycle.surface
         timed("sensor", sensor.step, stages.sensor, before.sensor, snapshot)
         timed("belief", belief.step, stages.belief, before.belief, cycle.observations, (), updates)
-        timed("governor", governor.step, stages.governor, before.governor, market, account)
+        usage = before.usage
+        timed("governor", governor.step, stages.governor, before.governor, market, account, usage)
         timed("actuary", actuary.step, stages.actuary, before.actuary, market, budget, snapshot)
         timed("executor", executor.step, stages.executor, surface, budget, snapshot, market.known)
-        timed("reconcile", reconcile, "bench", cycle.quotes, account.orders, 0.2)
+        timed("reconcile", reconcile, "bench", cycle.quotes, resting, worth, 0.2, 10**9)
+        resting = synthetic.resting(cycle.orders)
+        worth = np.zeros(len(resting.cloid))
         timed(
             "evaluator", evaluator.step, stages.evaluator, before.evaluator, market, account, (), ()
         )

@@ -9,14 +9,16 @@ from portfolio_mm.belief import stage as belief
 from portfolio_mm.config import Config
 from portfolio_mm.evaluator import stage as evaluator
 from portfolio_mm.executor import stage as executor
+from portfolio_mm.executor.queue import places
 from portfolio_mm.executor.reconcile import reconcile
-from portfolio_mm.governor import margin
+from portfolio_mm.governor import margin, requests
 from portfolio_mm.governor import stage as governor
 from portfolio_mm.sensor import stage as sensor
 from portfolio_mm.types import (
     AccountState,
     Evaluation,
     Events,
+    Floats,
     MarketBelief,
     MarketSnapshot,
     Observations,
@@ -48,6 +50,7 @@ class State(NamedTuple):
     governor: governor.State
     actuary: actuary.State
     evaluator: evaluator.State
+    usage: requests.Usage
 
 
 class Cycle(NamedTuple):
@@ -84,7 +87,31 @@ def build(config: Config, universe: Universe) -> tuple[Stages, State]:
         actuary_params,
         executor_params,
         evaluator_params,
-    ), State(sensor_state, belief_state, governor_state, actuary_state, evaluator_state)
+    ), State(
+        sensor_state,
+        belief_state,
+        governor_state,
+        actuary_state,
+        evaluator_state,
+        requests.Usage(),
+    )
+
+
+def resume(
+    state: State,
+    position: Floats,
+    held_belief: belief.State | None,
+    held_governor: governor.State | None,
+) -> State:
+    """Return the state of a run that goes on: with a position, and what an earlier start learnt.
+
+    `position` (N,) is in contracts. What counts the time it was up starts anew.
+    """
+    return state._replace(
+        belief=held_belief or state.belief,
+        governor=held_governor or state.governor,
+        evaluator=evaluator.opened(state.evaluator, position),
+    )
 
 
 def quote_cycle(
@@ -95,12 +122,20 @@ def quote_cycle(
     believed, market = belief.step(
         stages.belief, state.belief, observations, events.fills, state.evaluator.updates
     )
-    governed, budget = governor.step(stages.governor, state.governor, market, account)
+    governed, budget = governor.step(stages.governor, state.governor, market, account, state.usage)
     priced, surface = actuary.step(stages.actuary, state.actuary, market, budget, snapshot)
     quotes = executor.step(stages.executor, surface, budget, snapshot, market.known)
-    orders = reconcile(stages.run, quotes, account.orders, stages.executor.config.size_tolerance)
+    orders = reconcile(
+        stages.run,
+        quotes,
+        account.orders,
+        places(account.orders, snapshot, market.decay, stages.executor.universe),
+        stages.executor.config.size_tolerance,
+        budget.actions,
+    )
     evaluated, evaluation = evaluator.step(
         stages.evaluator, state.evaluator, market, account, events.fills, events.funding
     )
-    state = State(sensed, believed, governed, priced, evaluated)
+    usage = requests.Usage(requests.count(orders), surface.move_rate)
+    state = State(sensed, believed, governed, priced, evaluated, usage)
     return state, Cycle(observations, market, budget, surface, quotes, orders, evaluation)

@@ -147,12 +147,13 @@ def test_a_dead_asset_changes_nothing_else(run_path, bench, n):
     governor_params, _ = governor.init(
         config.governor, config.account, config.assets, config.actuary.levels, more
     )
-    _, budget = governor.step(governor_params, state.governor, market, purse)
+    _, budget = governor.step(governor_params, state.governor, market, purse, state.usage)
     np.testing.assert_allclose(budget.gamma, cycle.budget.gamma, rtol=1e-9)
     np.testing.assert_allclose(budget.exposure_limit, cycle.budget.exposure_limit, rtol=1e-9)
     actuary_params, _ = actuary.init(config.actuary, more, config.run.cycle_s)
     prior = state.actuary._replace(
         drift_response=pad(state.actuary.drift_response, 1.0, square=True),
+        displacement=pad(state.actuary.displacement, 0.0),
     )
     _, surface = actuary.step(actuary_params, prior, market, budget, wide)
     for name in ("reservation", "price", "margin", "probability", "half_width"):

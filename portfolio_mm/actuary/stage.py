@@ -1,7 +1,9 @@
 """ACTUARY: every quote is a short option; this prices it.
 
 The closed form gives the reservation price and the optimal depths. Around them stand candidates on
-each side, and each carries its probability of a fill and its expected profit. MODEL sections 2, 6.
+each side, and each carries its probability of a fill and its expected profit. The requests that may be
+used have one price, and every candidate rests in the band in which moving it is not worth that.
+MODEL sections 2, 6, 7.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from portfolio_mm.actuary.floors import option_floor
 from portfolio_mm.actuary.impact import ahead, concession
 from portfolio_mm.config import Actuary
 from portfolio_mm.rules import ticks
-from portfolio_mm.theory import glosten_milgrom
+from portfolio_mm.theory import freshness, glosten_milgrom
 from portfolio_mm.theory.closed_form import SETTLEMENT_PERIOD, effective_covariance, solve
 from portfolio_mm.theory.informed_flow import knowledge_variance
 from portfolio_mm.types import (
@@ -22,6 +24,7 @@ from portfolio_mm.types import (
     Floats,
     MarketBelief,
     MarketSnapshot,
+    MarketStatus,
     PricingSurface,
     RiskBudget,
     Universe,
@@ -31,6 +34,9 @@ SIDE = np.array([1, -1])
 """s of bid and ask."""
 
 SIGN = SIDE.astype(np.float64)
+
+SMALLEST_INCOME = 1e-300
+"""USD/s; what earns nothing is not worth an action, and has finite numbers."""
 
 DEEPEST = 0.6
 """The venue refuses prices further than 95 % from its reference: ln 1.95, less room for its move."""
@@ -53,12 +59,14 @@ class State(NamedTuple):
     """What the next cycle needs."""
 
     drift_response: Floats  # (N, N) M of the last cycle, s
+    displacement: Floats  # (N, 2) variance of the best quotes' displacement towards fair value
+    action_price: float  # USD
 
 
 def init(config: Actuary, universe: Universe, cycle_s: float) -> tuple[Params, State]:
-    """Return the parameters and a state without a response to drift."""
+    """Return the parameters and a state without a response to drift, quotes in place and free requests."""
     n = len(universe)
-    return Params(config, universe, cycle_s), State(np.zeros((n, n)))
+    return Params(config, universe, cycle_s), State(np.zeros((n, n)), np.zeros((n, 2)), 0.0)
 
 
 def step(
@@ -70,10 +78,15 @@ def step(
 ) -> tuple[State, PricingSurface]:
     """Price every candidate quote of every asset."""
     config, universe = params.config, params.universe
-    size, fee = universe.size_usd, universe.maker_fee
+    size = universe.size_usd
+    price_of_volume = state.action_price if budget.volume_earns else 0.0
+    fee = universe.maker_fee - _worth_of_requests(universe, belief, price_of_volume)
     fair = np.where(belief.known, np.exp(belief.log_price), 1.0)
-    variance = knowledge_variance(
-        belief.variance, belief.tail * belief.sigma, params.stale_s + belief.foresight_s
+    variance = (
+        state.displacement
+        + knowledge_variance(
+            belief.variance, belief.tail * belief.sigma, params.stale_s + belief.foresight_s
+        )[:, None]
     )
 
     decay = belief.decay[:, :, None]
@@ -86,7 +99,7 @@ def step(
     def adverse_selection(depth: Floats) -> Floats:
         """AS at depths (N, 2, L) from fair value."""
         return glosten_milgrom.adverse_selection(
-            depth, variance[:, None, None], belief.informed[:, :, None], reach(depth)
+            depth, variance[:, :, None], belief.informed[:, :, None], reach(depth)
         )
 
     def impact(depth: Floats) -> Floats:
@@ -116,7 +129,7 @@ def step(
 
     # What an opening fill must earn to break even: AS(δ) ≤ δ from the Glosten–Milgrom floor on, so no
     # quote of a flat book loses.
-    informed_depth = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
+    informed_depth = glosten_milgrom.floor(variance, belief.informed, belief.decay)
     half_width = np.minimum(form.half_width - cost + charges + informed_depth, DEEPEST)
     floor = np.maximum(informed_depth, option_floor(belief.sigma, params.stale_s)[:, None])
     nearest = np.maximum.reduce(
@@ -127,7 +140,28 @@ def step(
         ]
     )
     ladder = np.arange(config.levels) * config.spacing
-    depth = np.minimum(nearest[:, :, None] + ladder / decay, DEEPEST)
+    best = np.minimum(nearest[:, :, None] + ladder / decay, DEEPEST)
+
+    # Requests go where they earn most: one price, at which all candidates together use what the budgets
+    # allow.
+    quotable = belief.known & (snapshot.status == MarketStatus.OPEN)
+    income = freshness.income(belief.arrival[:, :, None], decay, size[:, None, None], best)
+    diffusion = (decay * belief.sigma[:, None, None]) ** 2
+    moving = np.where(quotable[:, None, None], income, 0.0)
+    per_move = budget.actions_per_move
+    move_price = freshness.move_price(
+        budget.action_rate / per_move,
+        moving,
+        diffusion,
+        config.action_price_usd,
+        config.action_price_limit_usd,
+    )
+    action_price = (move_price - config.action_price_usd) / per_move
+    rest = freshness.policy(move_price * diffusion / np.maximum(income, SMALLEST_INCOME))
+    depth = np.minimum(best + rest.offset / decay, DEEPEST)
+    band = (
+        np.stack([rest.inner + rest.offset, rest.outer - rest.offset], axis=-1) / decay[..., None]
+    )
     price = fair[:, None, None] * np.exp(-SIGN[:, None] * depth)
 
     drift_and_carry = form.drift_shift - form.carry
@@ -154,11 +188,29 @@ def step(
         fee=fee,
         margin=profit - inventory_price[:, :, None],
         expected_pnl=probability * size[:, None, None] * profit,
+        band=band,
+        income=income,
+        action_cost=income * (rest.lost - freshness.loss(rest.offset)),
+        action_price=action_price,
+        move_rate=freshness.moves(move_price, moving, diffusion),
         life=params.cycle_s,
         sweep=float(belief.crisis @ volume.sum(axis=1) / volume.sum()),
         side_weights=volume.sum(axis=0) / volume.sum(),
     )
-    return State(form.drift_response), surface
+    return State(
+        form.drift_response, rest.variance[:, :, 0] / belief.decay**2, action_price
+    ), surface
+
+
+def _worth_of_requests(universe: Universe, belief: MarketBelief, price: float) -> Floats:
+    """Return what the requests are worth that a dollar of fills earns, (N,), fraction.
+
+    Less the request that replaces the filled order, and no more than the margin 1/κ that a quote can
+    give away for them: nearer than break-even none is worth it.
+    """
+    net = np.maximum(universe.requests_per_usd - 1.0 / universe.size_usd, 0.0)
+    worth: Floats = np.minimum(price * net, 1.0 / belief.decay.max(axis=1))
+    return worth
 
 
 def _book(snapshot: MarketSnapshot, fair: Floats) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ from portfolio_mm.executor.rounding import round_orders
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import (
     Bools,
+    Floats,
     Ints,
     MarketSnapshot,
     MarketStatus,
@@ -28,6 +29,13 @@ STATUS = {
     "fallback": SolveStatus.FALLBACK,
     "failed": SolveStatus.FAILED,
 }
+
+
+WIDEST = 1.0
+"""Band beyond which an order is anywhere, in logarithm."""
+
+WAKE = 0.5
+"""Share of the narrowest band of an asset by which its mid moves before quotes are looked at."""
 
 
 class Params(NamedTuple):
@@ -57,7 +65,7 @@ def step(
 
     `known` (N,) tells which assets have a fair value.
     """
-    config, universe = params.config, params.universe
+    universe = params.universe
     size = universe.size_usd
     quotable = known & (snapshot.status == MarketStatus.OPEN)
     shape = surface.margin.shape
@@ -79,18 +87,18 @@ def step(
             exposure_limit=budget.exposure_limit,
             margin_rate=budget.margin_rate,
             margin_free=budget.margin_free,
-            action_price=np.full(shape, config.action_price_usd),
+            action_price=surface.action_cost * surface.life,
         )
     )
     orders = round_orders(surface.price, allocation.sizes, universe.sz_decimals)
-    width = config.price_tolerance * surface.half_width * surface.fair[:, None]
-    one_unit = ticks.from_units(1, universe.sz_decimals)[:, None]
+    one_unit = ticks.from_units(1, universe.sz_decimals)[:, None, None, None]
+    width = np.minimum(surface.band, WIDEST) * surface.price[..., None]
     return QuoteSet(
         time_ns=surface.time_ns,
         sizes=allocation.sizes,
         units=orders.units,
         lots=orders.lots,
-        tolerance=np.maximum(width / one_unit, 0.0).astype(np.int64),
+        tolerance=(width / one_unit).astype(np.int64),
         reason=_reasons(surface, allocation, orders.lots, quotable),
         margin_dual=allocation.margin_dual,
         exposure_dual=allocation.exposure_dual,
@@ -98,6 +106,16 @@ def step(
         status=int(STATUS[allocation.status]),
         iterations=allocation.iterations,
     )
+
+
+def moves(quotes: QuoteSet) -> Floats:
+    """Return by how much the mid of each asset may move before quotes are looked at, (N,).
+
+    In logarithm; infinite where nothing is quoted.
+    """
+    narrowest = quotes.tolerance.min(axis=3) / np.maximum(quotes.units, 1)
+    nearest: Floats = np.where(quotes.lots > 0, narrowest, np.inf).min(axis=(1, 2))
+    return WAKE * nearest
 
 
 def _reasons(surface: PricingSurface, allocation: Allocation, lots: Ints, quotable: Bools) -> Ints:

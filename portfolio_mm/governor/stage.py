@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from portfolio_mm.config import Account, Asset, Governor
-from portfolio_mm.governor import kelly, margin, risk_aversion
+from portfolio_mm.governor import kelly, margin, requests, risk_aversion
 from portfolio_mm.theory.risk_budget import GAMMA_RANGE, gamma_for_budget, inventory_volatility
 from portfolio_mm.types import NS, AccountState, Floats, MarketBelief, RiskBudget, Universe
 
@@ -37,6 +37,7 @@ class State(NamedTuple):
     peak: float  # USD
     gamma_volatility: float  # last root, 0 before the first
     solved_ns: int
+    ledger: requests.Ledger
 
 
 def init(
@@ -54,18 +55,26 @@ def init(
         isolated_limit=np.array([asset.isolated_margin_usd for asset in assets]),
         side_cap=levels * universe.size_usd,
     )
-    return params, State(0, 0.0, 0.0, 0, 0)
+    return params, State(0, 0.0, 0.0, 0.0, 0, requests.Ledger())
 
 
 def step(
-    params: Params, state: State, belief: MarketBelief, account: AccountState
+    params: Params,
+    state: State,
+    belief: MarketBelief,
+    account: AccountState,
+    usage: requests.Usage,
 ) -> tuple[State, RiskBudget]:
-    """Turn the account and the belief into one risk aversion and the shared limits."""
+    """Turn the account and the belief into one risk aversion and the shared limits.
+
+    `usage` is what became of the requests since the last cycle.
+    """
     config, universe = params.config, params.universe
     now = belief.time_ns
+    elapsed_s = (now - state.time_ns) / NS if state.time_ns else 0.0
     actual = float(account.equity.sum())
     if state.time_ns:
-        keep = math.exp(-math.log(2.0) * (now - state.time_ns) / NS / config.equity_half_life_s)
+        keep = math.exp(-math.log(2.0) * elapsed_s / config.equity_half_life_s)
         equity = keep * state.equity + (1.0 - keep) * actual
     else:
         equity = actual
@@ -81,6 +90,8 @@ def step(
     gamma = risk_aversion.aversion(base, config.beta, u2)
     bounded = min(max(gamma, base / BOUND), base * BOUND)
 
+    ledger = requests.update(state.ledger, usage, account, elapsed_s, config.budget_horizon_s)
+    allowed = requests.allowance(ledger, account, config.budget_horizon_s)
     income = universe.size_usd @ (belief.arrival / (math.e * belief.decay)).sum(axis=1)
     budget = RiskBudget(
         inventory=inventory,
@@ -99,12 +110,16 @@ def step(
         toxicity_budget=config.toxicity_share * float(income),
         margin_rate=margin.rates(universe, inventory, params.side_cap),
         margin_free=margin.free(universe, account, inventory, params.buffer, params.isolated_limit),
+        action_rate=allowed.rate,
+        actions_per_move=allowed.per_move,
+        actions=allowed.actions,
+        volume_earns=allowed.volume_earns,
         equity=equity,
         drawdown=1.0 - actual / peak,
         bound_hit=bounded != gamma,
         gamma_moved=_moved(state.gamma_volatility, gamma_volatility),
     )
-    return State(now, equity, peak, gamma_volatility, solved), budget
+    return State(now, equity, peak, gamma_volatility, solved, ledger), budget
 
 
 def inventory_usd(belief: MarketBelief, account: AccountState) -> Floats:

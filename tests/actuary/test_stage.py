@@ -117,10 +117,14 @@ def test_probability_and_expected_pnl_by_hand(bench_run):
 
 
 def test_the_charge_for_a_fill_is_the_move_of_the_belief(bench_run):
-    stages, _, _, _, cycle = bench_run
+    stages, state, _, _, cycle = bench_run
     surface, belief = cycle.surface, cycle.belief
     seconds = stages.actuary.stale_s + belief.foresight_s[0]
-    variance = belief.variance[0] + (belief.tail * belief.sigma)[0] ** 2 * seconds
+    variance = (
+        state.actuary.displacement[0, 0]
+        + belief.variance[0]
+        + (belief.tail * belief.sigma)[0] ** 2 * seconds
+    )
     depth = surface.depth[0, 0, 0]
     mean, _, _ = glosten_milgrom.posterior(
         0.0, variance, -depth, 1, belief.informed[0, 0], np.exp(-belief.decay[0, 0] * depth)
@@ -152,18 +156,24 @@ def test_more_volatility_widens(bench_run):
 
 def test_cost_is_what_a_fill_must_earn_to_break_even(bench_run):
     """c = fee + Glosten–Milgrom floor, by hand; half-width and risk aversion follow from it."""
-    stages, _, _, _, cycle = bench_run
+    stages, state, snapshot, _, cycle = bench_run
     config, universe = stages.actuary.config, stages.actuary.universe
     free = stages.actuary._replace(config=replace(config, impact=0.0))
     belief, gamma = cycle.belief, cycle.budget.gamma
-    surface = settle(bench_run, params=free)
+    prior = state.actuary
+    _, surface = stage.step(free, prior, belief, cycle.budget, snapshot)
     seconds = stages.actuary.stale_s + belief.foresight_s
     variance = belief.variance + (belief.tail * belief.sigma) ** 2 * seconds
-    charge = glosten_milgrom.floor(variance[:, None], belief.informed, belief.decay)
+    charge = glosten_milgrom.floor(
+        variance[:, None] + prior.displacement, belief.informed, belief.decay
+    )
     g = gamma * universe.size_usd[:, None]
     risk = (surface.curvature.diagonal() * universe.size_usd)[:, None]
-    expected = universe.maker_fee[:, None] + charge + np.log1p(g / belief.decay) / g + risk
+    expected = surface.fee[:, None] + charge + np.log1p(g / belief.decay) / g + risk
     np.testing.assert_allclose(surface.half_width, expected, rtol=1e-9)
+    earned = universe.requests_per_usd - 1.0 / universe.size_usd
+    worth = prior.action_price * earned * cycle.budget.volume_earns
+    np.testing.assert_allclose(surface.fee, universe.maker_fee - worth, rtol=1e-12)
 
 
 def test_a_flat_book_never_quotes_at_a_loss(bench_run):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio_mm.executor.reconcile import cloid, reconcile
+from portfolio_mm.executor.reconcile import cloid, match
+from portfolio_mm.executor.reconcile import reconcile as decide
 from portfolio_mm.types import NS, OpenOrders, QuoteSet
 
 N, LEVELS = 2, 3
 TOLERANCE, SIZE_TOLERANCE = 5, 0.2
 
 
-def quotes(units, lots, time_ns=NS):
+def quotes(units, lots, time_ns=NS, tolerance=TOLERANCE):
     """Targets from (N, 2, L) nested lists."""
     units, lots = np.array(units, dtype=np.int64), np.array(lots, dtype=np.int64)
     return QuoteSet(
@@ -21,7 +23,7 @@ def quotes(units, lots, time_ns=NS):
         sizes=lots.astype(float),
         units=units * (lots > 0),
         lots=lots,
-        tolerance=np.full((N, 2), TOLERANCE, dtype=np.int64),
+        tolerance=np.full((N, 2, LEVELS, 2), tolerance, dtype=np.int64),
         reason=np.zeros((N, 2), dtype=np.int64),
         margin_dual=np.zeros(1),
         exposure_dual=0.0,
@@ -29,6 +31,12 @@ def quotes(units, lots, time_ns=NS):
         status=0,
         iterations=1,
     )
+
+
+def reconcile(run, wanted, orders, size_tolerance, places=None, actions=10**9):
+    """Orders without a place in a queue, and with requests to spare."""
+    worth = np.zeros(len(orders.cloid)) if places is None else np.array(places)
+    return decide(run, wanted, orders, worth, size_tolerance, actions)
 
 
 def resting(rows):
@@ -84,7 +92,7 @@ PLACES = list(np.ndindex(N, 2, LEVELS))
 
 
 def base(place):
-    return 10_000 + 100 * place[2]
+    return 10_000 + (-100, 100)[place[1]] * place[2]
 
 
 @given(old=grids, new=grids, extra=st.integers(0, 3))
@@ -147,6 +155,86 @@ def test_nothing_wanted_cancels_everything():
     rows = {"a": (0, 0, 0, 1000, 100), "b": (1, 1, 0, 1000, 100)}
     nothing = quotes(np.zeros((N, 2, LEVELS)), np.zeros((N, 2, LEVELS)))
     assert reconcile("run", nothing, resting(rows), 0.2).cancels == ("a", "b")
+
+
+def ladder(best, spacing=10, tolerance=7, side=0):
+    """A ladder of bids (asks) from `best` outwards."""
+    units, lots = np.zeros((N, 2, LEVELS)), np.zeros((N, 2, LEVELS))
+    outwards = -1 if side == 0 else 1
+    units[0, side] = best + outwards * spacing * np.arange(LEVELS)
+    lots[0, side] = 100
+    return quotes(units, lots, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_ladder_follows_the_market_with_its_last_order(side):
+    """Within the band nothing moves, though a level is nearer; beyond, one order does, not all."""
+    outwards = -1 if side == 0 else 1
+    rows = {f"{i}": (0, side, i, 1000 + 10 * i * outwards, 100) for i in range(LEVELS)}
+    for best in range(993, 1008):
+        assert not len(reconcile("run", ladder(best, side=side), resting(rows), 0.2)), best
+    # Fair value goes away from the ladder: the last order becomes the first.
+    away = reconcile("run", ladder(1000 - 9 * outwards, side=side), resting(rows), 0.2)
+    assert [(old, new.level) for old, new in away.modifies] == [(str(LEVELS - 1), 0)]
+    assert len(away) == 1
+    # Fair value comes nearer: the first becomes the last.
+    near = reconcile("run", ladder(1000 + 9 * outwards, side=side), resting(rows), 0.2)
+    assert [(old, new.level) for old, new in near.modifies] == [("0", LEVELS - 1)]
+    assert len(near) == 1
+
+
+def test_a_band_may_be_wider_on_one_side():
+    wanted = one(1000, 100)
+    wanted.tolerance[0, 0, 0] = [3, 50]  # nearer to fair value, further away
+    for there, kept in ((1003, True), (1004, False), (950, True), (949, False)):
+        orders = reconcile("run", wanted, resting({"a": (0, 0, 0, there, 100)}), 0.2)
+        assert (len(orders) == 0) == kept, there
+
+
+def test_a_place_in_the_queue_is_kept_longer():
+    rows = resting({"a": (0, 0, 0, 1010, 100)})
+    assert len(reconcile("run", one(1000, 100), rows, 0.2)) == 1
+    assert len(reconcile("run", one(1000, 100), rows, 0.2, places=[9.7])) == 1
+    assert not len(reconcile("run", one(1000, 100), rows, 0.2, places=[9.9]))  # ⁴√(5⁴ + 9.9⁴) > 10
+
+
+def test_actions_stay_within_what_is_left_and_cancels_are_free():
+    rows = {f"{i}": (0, 0, i, 5000 + i, 100) for i in range(LEVELS)} | {"x": (1, 1, 0, 9, 9)}
+    wanted = ladder(1000)
+    wanted.lots[1, 0, 0], wanted.units[1, 0, 0] = 100, 500
+    free = reconcile("run", wanted, resting(rows), 0.2)
+    assert (len(free.modifies), len(free.places), len(free.cancels)) == (3, 1, 1)
+    for actions in range(5):
+        orders = reconcile("run", wanted, resting(rows), 0.2, actions=actions)
+        assert len(orders.modifies) + len(orders.places) == min(actions, 4)
+        assert orders.cancels == ("x",)
+
+
+@given(
+    rows=st.lists(st.integers(0, 30), max_size=5).map(sorted),
+    levels=st.lists(st.integers(0, 30), max_size=5).map(sorted),
+    reach=st.integers(0, 12),
+)
+def test_matching_keeps_the_most_orders_and_then_the_nearest(rows, levels, reach):
+    """Against every way of pairing without crossing."""
+
+    def distance(row, level):
+        apart = abs(rows[row] - levels[level])
+        return apart if apart <= reach else None
+
+    def best(i, j):
+        if i == len(rows) or j == len(levels):
+            return (0, 0)
+        options = [best(i + 1, j), best(i, j + 1)]
+        if distance(i, j) is not None:
+            kept, near = best(i + 1, j + 1)
+            options.append((kept + 1, near - distance(i, j)))
+        return max(options)
+
+    found = match(list(range(len(rows))), list(range(len(levels))), distance)
+    assert (len(found), -sum(distance(*pair) for pair in found)) == best(0, 0)
+    assert found == sorted(found)
+    assert len({row for row, _ in found}) == len({level for _, level in found}) == len(found)
 
 
 def test_order_ids_are_deterministic_unique_and_of_the_venue_format():

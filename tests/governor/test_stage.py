@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from portfolio_mm.governor import stage
+from portfolio_mm.governor.requests import Usage
 from portfolio_mm.theory.risk_budget import inventory_volatility
 from portfolio_mm.types import NS
 
@@ -27,7 +28,7 @@ def govern(bench, market):
         belief = msgspec.structs.replace(belief, time_ns=bench.start + round(seconds * NS))
         price = np.exp(belief.log_price)
         account = bench.account(belief.time_ns, np.array(position), price, equity)
-        return stage.step(params, state, belief, account)
+        return stage.step(params, state, belief, account, Usage())
 
     step.params, step.state = params, state
     return step
