@@ -8,32 +8,55 @@ standard error that says what was wrong.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import msgspec
+import numpy as np
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from portfolio_mm import config as configuration
+from portfolio_mm import live, terminal
 from portfolio_mm import report as reporting
-from portfolio_mm import terminal
 from portfolio_mm.config import Config, ConfigError
 from portfolio_mm.cycle import Cycle
+from portfolio_mm.live import NotReady
 from portfolio_mm.report.summary import Summary
 from portfolio_mm.runtime import loop
-from portfolio_mm.runtime.journal import Journal, JournalError, digest
-from portfolio_mm.runtime.preflight import preflight
+from portfolio_mm.runtime.journal import Journal, JournalError, JournalLost, digest, newest
+from portfolio_mm.runtime.kill import Stopper, never, request_stop
+from portfolio_mm.runtime.preflight import Preflight, preflight
 from portfolio_mm.runtime.verify import verify as verify_journal
 from portfolio_mm.types import NS, AccountState, MarketSnapshot, Universe
-from portfolio_mm.venues.base import Venue
-from portfolio_mm.venues.settings import Embedded, Recorded
+from portfolio_mm.venues.base import Venue, VenueError
+from portfolio_mm.venues.hyperliquid import keys
+from portfolio_mm.venues.hyperliquid.http import AiohttpTransport
+from portfolio_mm.venues.hyperliquid.keys import KeyFileError
+from portfolio_mm.venues.hyperliquid.limits import Limiter
+from portfolio_mm.venues.hyperliquid.markets import MarketError
+from portfolio_mm.venues.hyperliquid.questions import Questions
+from portfolio_mm.venues.settings import (
+    Embedded,
+    Hyperliquid,
+    Recorded,
+    Server,
+    Shadow,
+    Simulated,
+)
+from sim import recorder, shadow
 from sim.embedded import EmbeddedVenue
 from sim.listing import build_universe as listed_universe
+from sim.live_feed import public_universe
 from sim.recorded_listing import build_universe as recorded_universe
 from sim.recording import DataError
 from sim.replay import ReplayVenue
+from sim.server.serve import serve
+from sim.shadow import ShadowStatistics
 from sim.tape import Tape
 from sim.tape import load as load_tape
 
@@ -47,6 +70,11 @@ app = App(
 )
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+Hours = Annotated[float | None, Parameter(validator=Number(gt=0, lte=8760))]
+Silence = Annotated[float | None, Parameter(validator=Number(gt=0, lte=3600))]
+Port = Annotated[int, Parameter(validator=Number(gte=0, lt=65536))]
+Usd = Annotated[float, Parameter(validator=Number(gte=0, lte=1e9))]
+Speed = Annotated[float, Parameter(validator=Number(gt=0, lte=1000))]
 
 
 class InputError(ValueError):
@@ -54,42 +82,50 @@ class InputError(ValueError):
 
 
 @app.command
-def quote(path: Path, /, *, run: Path | None = None, json: AsJson = False) -> None:
+def quote(
+    path: Path,
+    /,
+    *,
+    run: Path | None = None,
+    hours: Hours = None,
+    confirm: str = "",
+    json: AsJson = False,
+) -> None:
     """Quote on the venue that the configuration names.
+
+    On the real venue, a server that speaks its protocol, or live data: until `pmm stop`, Ctrl-C or a
+    limit of the kill ladder. A run there goes on where its journal ends.
 
     Parameters
     ----------
     path
         The configuration, a TOML file.
     run
-        Folder of the journal; runs/NAME by default. It must not hold a journal yet.
+        Folder of the journal; runs/NAME by default. On the embedded exchange it must not hold one yet.
+    hours
+        Stop after so long; the embedded exchange has its own hours.
+    confirm
+        "mainnet NAME", without which nothing is quoted with real money; asked for on a terminal.
     json
         Print the summary as JSON on standard output.
     """
     config = configuration.load(path)
-    venue = config.venue
-    if not isinstance(venue, Embedded):
-        raise InputError(f"{path}: venue.kind is for recorded data: use pmm replay")
-    embedded = EmbeddedVenue(venue, _listed(config))
-    start, span = embedded.now_ns, venue.hours * 3600 * NS
-
-    def observe(snapshot: MarketSnapshot, account: AccountState, cycle: Cycle) -> None:
-        pnl = float(account.equity.sum()) - venue.deposit_usd
-        advance((snapshot.time_ns - start) / span, f"PnL {pnl:+,.2f} USD")
-
     folder = run or RUNS / config.name
-    with terminal.progress("quoting") as advance:
-        summary = _run(config, embedded, folder, observe)
+    match config.venue:
+        case Embedded():
+            summary, words = _quote_embedded(config, config.venue, folder, hours)
+        case Hyperliquid():
+            _confirm(config, config.venue, confirm)
+            summary, words = _quote_live(config, path, folder, hours)
+        case Shadow():
+            summary, words = _quote_shadow(config, config.venue, folder, hours)
+        case Recorded():
+            raise InputError(f"{path}: venue.kind is for recorded data: use pmm replay")
     if json:
         _print_json(summary)
         return
-    seen = embedded.statistics()
     terminal.show(terminal.quoting_table(summary), terminal.pnl_table(summary))
-    terminal.note(
-        f"at the exchange: margin used at most {seen.peak_margin_use.max():.1%} of equity at any "
-        f"instant, {sum(seen.rejections.values())} actions refused",
-        f"journal: {folder}; risk report: pmm report {folder}",
-    )
+    terminal.note(*words, f"journal: {folder}; risk report: pmm report {folder}")
 
 
 @app.command
@@ -188,24 +224,162 @@ def report(run: Path, /, *, asset: str | None = None, json: AsJson = False) -> N
 
 
 @app.command
-def check(path: Path, /, *, json: AsJson = False) -> None:
-    """Check a configuration: markets, leverage, sizes, margin, and where quoting starts to pay.
+def check(path: Path, /, *, live: bool = False, json: AsJson = False) -> None:
+    """Check a configuration: markets, margin, account, budgets, and where quoting starts to pay.
 
     Parameters
     ----------
     path
         The configuration, a TOML file.
+    live
+        Drill the kill path at a remote venue: place the smallest order far from the market, one per
+        deployer, and cancel everything.
     json
         Print the findings as JSON on standard output.
     """
     config = configuration.load(path)
-    found = preflight(config, _universe(config))
+    if isinstance(config.venue, Hyperliquid):
+        found = asyncio.run(_examine(config, live))
+    else:
+        found = preflight(config, _universe(config), config.venue.requests)
     if json:
         _print_json(found)
     else:
-        terminal.show(terminal.preflight_table(found))
+        terminal.show(*terminal.preflight_tables(found))
+        terminal.note(*found.complaints)
     if not found.passed:
         raise SystemExit(1)
+
+
+@app.command
+def venue(
+    path: Path,
+    /,
+    *,
+    port: Port = 8791,
+    host: str = "127.0.0.1",
+    faucet: Usd = 0.0,
+    account: Literal["standard", "unified"] | None = None,
+    speed: Speed | None = None,
+    json: AsJson = False,
+) -> None:
+    """Serve the simulated exchange over the venue's own protocol, until Ctrl-C.
+
+    Parameters
+    ----------
+    path
+        The configuration: its table [server], or the market of its embedded venue.
+    port
+        To listen on; 0 takes a free one.
+    host
+        To listen on; the loopback interface unless told otherwise.
+    faucet
+        USDC that every address is credited with on first contact.
+    account
+        Mode of an address at first contact.
+    speed
+        Venue seconds per second.
+    json
+        Print the address as JSON.
+    """
+    settings = _served(path, configuration.load(path))
+    changes = {"account": account, "speed": speed}
+    settings = msgspec.structs.replace(
+        settings, **{key: value for key, value in changes.items() if value is not None}
+    )
+
+    def ready(url: str) -> None:
+        if json:
+            _print_json({"url": url})
+        else:
+            sys.stdout.write(url + "\n")
+        sys.stdout.flush()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(settings, host=host, port=port, faucet_usd=faucet, ready=ready))
+
+
+@app.command
+def stop(run: Path, /, *, flatten: bool = False, json: AsJson = False) -> None:
+    """Stop a run that quotes: it cancels everything within a cycle, and ends.
+
+    Parameters
+    ----------
+    run
+        Folder of its journal.
+    flatten
+        Close positions, too.
+    json
+        Print what was asked as JSON on standard output.
+    """
+    last = newest(run)
+    if last is not None and last[1].kind == "closing":
+        raise NotReady(f"{run}: this run has ended; what rests is cancelled by pmm cancel CONFIG")
+    request_stop(run, flatten)
+    if json:
+        _print_json({"run": str(run), "flatten": flatten})
+    else:
+        terminal.note(f"{run}: asked to cancel everything" + (" and close positions" * flatten))
+
+
+@app.command
+def cancel(path: Path, /, *, when_silent: Silence = None, json: AsJson = False) -> None:
+    """Cancel every order that rests on the assets of a configuration, whoever placed it.
+
+    Parameters
+    ----------
+    path
+        The configuration, a TOML file with a remote venue.
+    when_silent
+        Do so when an engine falls silent on standard input for so many seconds, not before.
+    json
+        Print what was cancelled, and what still rests, as JSON on standard output.
+    """
+    config = configuration.load(path)
+    if not isinstance(config.venue, Hyperliquid):
+        raise InputError(f"{path}: only a remote venue holds orders when no engine runs")
+    if when_silent is not None:
+        if not asyncio.run(live.cancel_when_silent(config, when_silent, terminal.note)):
+            raise SystemExit(1)
+        return
+    gone, resting = asyncio.run(live.cancel(config))
+    if json:
+        _print_json({"cancelled": gone, "resting": resting})
+    else:
+        terminal.note(f"cancelled: {len(gone)}, still resting: {len(resting)}")
+    if resting:
+        raise SystemExit(1)
+
+
+@app.command
+def record(
+    path: Path, /, *, data: Path | None = None, hours: Hours = None, json: AsJson = False
+) -> None:
+    """Record the live market data of a configuration's assets, as `pmm replay` reads them.
+
+    Parameters
+    ----------
+    path
+        The configuration, a TOML file with a remote or shadow venue.
+    data
+        Folder of the recording, continued where it is there; data/NAME by default.
+    hours
+        How long; until Ctrl-C by default.
+    json
+        Print what was recorded as JSON on standard output.
+    """
+    config = configuration.load(path)
+    settings = config.venue
+    if not isinstance(settings, Hyperliquid | Shadow):
+        raise InputError(f"{path}: only a venue with live data can be recorded")
+    folder = data or Path("data") / config.name
+    with terminal.progress("recording") as advance:
+        recorded = asyncio.run(_record(config, settings, folder, hours, advance))
+    if json:
+        _print_json(recorded)
+    else:
+        rows = ", ".join(f"{count:,} {table}" for table, count in recorded.rows.items())
+        terminal.note(f"{folder}: {recorded.seconds / 3600.0:.2f} h, {rows}")
 
 
 @app.command
@@ -237,10 +411,18 @@ def main() -> None:
     """Run the command line; the exit status is 0, 1 or 2, and 130 after Ctrl-C."""
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
-    except (ConfigError, DataError, InputError, JournalError, CycloptsError) as error:
-        _fail(error, 2)
-    except OSError as error:
+    except (JournalLost, NotReady, OSError, VenueError) as error:
         _fail(error, 1)
+    except (
+        ConfigError,
+        DataError,
+        InputError,
+        JournalError,
+        KeyFileError,
+        MarketError,
+        CycloptsError,
+    ) as error:
+        _fail(error, 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
 
@@ -252,11 +434,135 @@ def _fail(why: object, status: int) -> NoReturn:
     raise SystemExit(status) from None
 
 
-def _run(config: Config, venue: Venue, folder: Path, observer: loop.Observer) -> Summary:
-    """Run the engine on a venue and return the summary of its journal."""
+def _run(
+    config: Config,
+    venue: Venue,
+    folder: Path,
+    observer: loop.Observer,
+    stop: Stopper = never,
+) -> Summary:
+    """Run the engine on a simulated venue and return the summary of its journal."""
     with Journal(folder, durable=config.run.durable_journal) as journal:
-        asyncio.run(loop.run(config, venue, journal, observer))
+        asyncio.run(loop.run(config, venue, journal, observer, stop=stop))
     return reporting.summary(reporting.load(folder))
+
+
+def _quote_embedded(
+    config: Config, settings: Embedded, folder: Path, hours: float | None
+) -> tuple[Summary, tuple[str, ...]]:
+    """Quote on the embedded exchange; return the summary and what the exchange saw."""
+    if hours is not None:
+        settings = msgspec.structs.replace(settings, hours=hours)
+        config = msgspec.structs.replace(config, venue=settings)
+    venue = EmbeddedVenue(settings, _listed(config))
+    with terminal.progress("quoting") as advance:
+        observer = _observer(advance, venue.now_ns, settings.hours)
+        summary = _run(config, venue, folder, observer)
+    seen = venue.statistics()
+    words = (
+        f"at the exchange: margin used at most {seen.peak_margin_use.max():.1%} of equity at any "
+        f"instant, {sum(seen.rejections.values())} actions refused"
+    )
+    return summary, (words,)
+
+
+def _quote_live(
+    config: Config, path: Path, folder: Path, hours: float | None
+) -> tuple[Summary, tuple[str, ...]]:
+    """Quote on the real venue or a server that speaks its protocol."""
+    with terminal.progress("quoting") as advance:
+        observer = _observer(advance, None, hours)
+        quoted = asyncio.run(live.quote(config, path, folder, hours, observer, terminal.note))
+    if quoted.outcome.resting:
+        raise NotReady(f"these orders may still rest: {', '.join(quoted.outcome.resting)}")
+    return reporting.summary(reporting.load(folder)), ()
+
+
+def _quote_shadow(
+    config: Config, settings: Shadow, folder: Path, hours: float | None
+) -> tuple[Summary, tuple[str, ...]]:
+    """Quote on live data, with orders simulated against them."""
+
+    async def quoted(observer: loop.Observer) -> ShadowStatistics:
+        venue = await shadow.connect(settings, config.assets, _transport(settings))
+        with Journal(folder, durable=config.run.durable_journal) as journal:
+            stop = live.stopper(folder, venue.now_ns, hours)
+            await loop.run(config, venue, journal, observer, stop=stop, note=terminal.note)
+        return venue.statistics()
+
+    with terminal.progress("quoting") as advance:
+        seen = asyncio.run(quoted(_observer(advance, None, hours)))
+    words = (
+        f"{sum(seen.rejections.values())} actions refused; {seen.late:,} of {seen.rows:,} rows of data "
+        f"came after their instant was simulated, at most {seen.missed_s:.1f} s were missed at once"
+    )
+    return reporting.summary(reporting.load(folder)), (words,)
+
+
+def _observer(
+    advance: terminal.Advance, start_ns: int | None, hours: float | None
+) -> loop.Observer:
+    """Return an observer that shows how far a run is, and what it earned since it began."""
+    begun: list[tuple[int, float]] = []
+
+    def observe(snapshot: MarketSnapshot, account: AccountState, cycle: Cycle) -> None:
+        del cycle
+        equity = float(account.equity.sum())
+        if not begun:
+            begun.append((snapshot.time_ns if start_ns is None else start_ns, equity))
+        since_ns, opening = begun[0]
+        span = (hours or math.inf) * 3600.0 * NS
+        advance((snapshot.time_ns - since_ns) / span, f"PnL {equity - opening:+,.2f} USD")
+
+    return observe
+
+
+def _confirm(config: Config, settings: Hyperliquid, words: str) -> None:
+    """Refuse to quote with real money unless somebody typed that it is meant."""
+    if settings.network != "mainnet":
+        return
+    phrase = f"mainnet {config.name}"
+    if not words and sys.stdin.isatty():
+        terminal.note(f'This quotes with real money. Type "{phrase}" to go on:')
+        words = sys.stdin.readline().strip()
+    if words != phrase:
+        raise InputError(f'mainnet was not confirmed: --confirm "{phrase}"')
+
+
+async def _examine(config: Config, drilled: bool) -> Preflight:
+    """Run the preflight of a remote venue."""
+    async with live.connected(config) as venue:
+        return await live.examine(config, venue, drilled)
+
+
+async def _record(
+    config: Config,
+    settings: Hyperliquid | Shadow,
+    folder: Path,
+    hours: float | None,
+    advance: terminal.Advance,
+) -> recorder.Recorded:
+    """Record the markets of a configuration."""
+    transport = _transport(settings)
+    try:
+        coins = [asset.name for asset in config.assets]
+        return await recorder.record(transport, coins, folder, hours=hours, progress=advance)
+    finally:
+        await transport.close()
+
+
+def _transport(settings: Hyperliquid | Shadow) -> AiohttpTransport:
+    """Return the network that leads to a venue."""
+    return AiohttpTransport(settings.url or keys.URLS[settings.network])
+
+
+def _served(path: Path, config: Config) -> Server:
+    """Return what `pmm venue` serves."""
+    if config.server is not None:
+        return config.server
+    if not isinstance(config.venue, Embedded):
+        raise InputError(f"{path}: neither a table [server] nor an embedded venue to serve")
+    return Server(**{key: getattr(config.venue, key) for key in Simulated.__struct_fields__})
 
 
 def _listed(config: Config) -> Universe:
@@ -285,13 +591,27 @@ def _recorded(config: Config, venue: Recorded, tape: Tape) -> Universe:
 
 
 def _universe(config: Config) -> Universe:
-    """Return the instruments that a configuration trades."""
-    venue = config.venue
-    if isinstance(venue, Embedded):
-        return _listed(config)
-    assert config.replay is not None
-    names = [asset.name for asset in config.assets]
-    return _recorded(config, venue, load_tape(Path(config.replay.data), names))
+    """Return the instruments that a configuration trades where the account is simulated."""
+    match config.venue:
+        case Embedded():
+            return _listed(config)
+        case Shadow() as settings:
+            return asyncio.run(_shadowed(config, settings))
+        case venue:
+            assert isinstance(venue, Recorded)
+            assert config.replay is not None
+            names = [asset.name for asset in config.assets]
+            return _recorded(config, venue, load_tape(Path(config.replay.data), names))
+
+
+async def _shadowed(config: Config, settings: Shadow) -> Universe:
+    """Return the instruments of the real venue."""
+    transport = _transport(settings)
+    try:
+        questions = Questions(transport, Limiter(np.random.default_rng(settings.seed)), "")
+        return await public_universe(questions, config.assets)
+    finally:
+        await transport.close()
 
 
 def _print_json(result: object) -> None:

@@ -17,7 +17,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from portfolio_mm.venues.settings import Embedded, Queue, Recorded
+from portfolio_mm.venues.settings import (
+    Embedded,
+    Hyperliquid,
+    Queue,
+    Recorded,
+    Server,
+    Shadow,
+    Simulated,
+)
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -59,6 +67,7 @@ class Account(Section, frozen=True, kw_only=True):
     """How the account is margined."""
 
     margin_buffer: Fraction  # share of equity never offered as margin
+    resting_margin: Literal["gross", "netted"] = "gross"  # whether opposite resting orders net
 
 
 class Sensor(Section, frozen=True, kw_only=True):
@@ -104,6 +113,7 @@ class Governor(Section, frozen=True, kw_only=True):
     beta: NonNegative = 1.0  # of u^2 in gamma
     equity_half_life_s: Seconds = 600.0  # slow equity, so that a misread balance moves nothing
     refresh_s: Seconds = 10.0  # how often gamma of the volatility budget is solved anew
+    budget_horizon_s: Seconds = 86400.0  # what is left of the address's requests lasts this long
 
 
 class Actuary(Section, frozen=True, kw_only=True):
@@ -113,14 +123,14 @@ class Actuary(Section, frozen=True, kw_only=True):
     spacing: Ratio = 0.5  # between levels, in units of 1/kappa
     latency_s: Seconds = 0.3  # from decision to a changed quote
     impact: Multiple = 0.1  # prior: price of unwinding our own size, in 1/kappa at full share
+    action_price_usd: Positive = 1e-5  # least cost of a move: an order that moves is late
+    action_price_limit_usd: Positive = 1e3  # most, of a move; 0.0005 where requests can be bought
 
 
 class Executor(Section, frozen=True, kw_only=True):
     """How quotes become orders."""
 
-    price_tolerance: Multiple = 0.1  # keep an order this close to its target, in half-widths
-    size_tolerance: Fraction = 0.2  # and this close in size
-    action_price_usd: NonNegative = 0.0  # shadow price of one request
+    size_tolerance: Fraction = 0.2  # an order this close to its target in size is kept
 
 
 class Evaluator(Section, frozen=True, kw_only=True):
@@ -133,8 +143,24 @@ class Run(Section, frozen=True, kw_only=True):
     """How the engine is run."""
 
     cycle_s: Seconds = 1.0  # longest wait between two quote cycles
+    min_cycle_s: Seconds = 0.2  # shortest, where it is shorter: events in it share one cycle
     stale_s: Seconds = 30.0  # a book older than this is not quoted on
     durable_journal: bool = True  # commit intents and fills to disk before acting on them
+    audit_s: Seconds = 10.0  # how often a remote venue is asked for positions and open orders
+    resume_s: Seconds = 600.0  # a belief older than this gives way to priors at another start
+
+
+class Kill(Section, frozen=True, kw_only=True):
+    """When everything is cancelled and closed, and how."""
+
+    position_usd: Positive | None = None  # any one position beyond it; remote venues need it
+    daily_loss_usd: Positive | None = None  # since midnight UTC; remote venues need it
+    data_loss_s: Seconds = 60.0  # no new book of any asset, or no word on the account, for so long
+    clock_skew_s: Seconds = 5.0  # new books differ from our clock by more, for `data_loss_s`
+    slippage: Share = 0.01  # of the mid, that closing a position may cost at most
+    cancel_s: Seconds = 20.0  # bound on cancelling everything
+    flatten_s: Seconds = 120.0  # bound on closing all positions after that
+    deadman_s: Seconds = 60.0  # silence of the engine after which its orders are cancelled for it
 
 
 class Replay(Section, frozen=True, kw_only=True):
@@ -151,7 +177,7 @@ class Config(Section, frozen=True, kw_only=True):
     """A whole run."""
 
     name: Name
-    venue: Embedded | Recorded
+    venue: Embedded | Recorded | Hyperliquid | Shadow
     account: Account
     assets: Annotated[tuple[Asset, ...], Meta(min_length=1)]
     governor: Governor
@@ -161,7 +187,9 @@ class Config(Section, frozen=True, kw_only=True):
     executor: Executor = Executor()
     evaluator: Evaluator = Evaluator()
     run: Run = Run()
+    kill: Kill = Kill()
     replay: Replay | None = None  # of a recorded venue
+    server: Server | None = None  # the market that `pmm venue` serves
 
 
 def load(path: Path) -> Config:
@@ -206,21 +234,34 @@ def check(config: Config) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         complaints.append(f"`$.assets`: named twice: {', '.join(repeated)}")
-    complaints += [
-        f"`$.assets[{index}].size_usd` needs more margin than the whole deposit"
-        for index, asset in enumerate(config.assets)
-        if asset.size_usd > asset.leverage * config.venue.deposit_usd
-    ]
     match config.venue:
-        case Recorded():
-            isolated = [asset.name for asset in config.assets if asset.isolated]
-            if isolated:
-                complaints.append(
-                    f"`$.assets`: recorded markets share one margin, isolated: {', '.join(isolated)}"
-                )
-        case Embedded(start=start):
-            if not EARLIEST <= start <= LATEST:
-                complaints.append(f"`$.venue.start` must be within {EARLIEST:%Y}-{LATEST:%Y}")
+        case (
+            Embedded(deposit_usd=deposit)
+            | Recorded(deposit_usd=deposit)
+            | Shadow(deposit_usd=deposit)
+        ):
+            complaints += [
+                f"`$.assets[{index}].size_usd` needs more margin than the whole deposit"
+                for index, asset in enumerate(config.assets)
+                if asset.size_usd > asset.leverage * deposit
+            ]
+        case Hyperliquid():
+            limits = {key: getattr(config.kill, key) for key in ("position_usd", "daily_loss_usd")}
+            complaints += [
+                f"`$.kill.{key}` is required where the money is not simulated"
+                for key, limit in limits.items()
+                if limit is None
+            ]
+    isolated = [asset.name for asset in config.assets if asset.isolated]
+    if isolated and isinstance(config.venue, Recorded):
+        complaints.append(
+            f"`$.assets`: recorded markets share one margin, isolated: {', '.join(isolated)}"
+        )
+    for table, simulated in (("venue", config.venue), ("server", config.server)):
+        if isinstance(simulated, Simulated) and not EARLIEST <= simulated.start <= LATEST:
+            complaints.append(f"`$.{table}.start` must be within {EARLIEST:%Y}-{LATEST:%Y}")
+    if config.server is not None and getattr(config.venue, "network", "local") != "local":
+        complaints.append("`$.server`: only a local network is served")
     if isinstance(config.venue, Recorded) != (config.replay is not None):
         complaints.append("`$.replay`: a recorded venue has this table, and no other has")
     if config.replay is not None:
@@ -234,6 +275,12 @@ def check(config: Config) -> list[str]:
         complaints.append("`$.run.stale_s` must be longer than `$.run.cycle_s`")
     if config.evaluator.adverse_horizon_s < config.run.cycle_s:
         complaints.append("`$.evaluator.adverse_horizon_s` must be at least `$.run.cycle_s`")
+    if config.actuary.action_price_limit_usd < config.actuary.action_price_usd:
+        complaints.append(
+            "`$.actuary.action_price_limit_usd` must be at least `$.actuary.action_price_usd`"
+        )
+    if config.kill.data_loss_s < config.run.stale_s:
+        complaints.append("`$.kill.data_loss_s` must be at least `$.run.stale_s`")
     if config.actuary.latency_s > config.run.stale_s:
         complaints.append("`$.actuary.latency_s` must be at most `$.run.stale_s`")
     return complaints

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.table import Table
 
+from portfolio_mm.report.columns import Requests
 from portfolio_mm.report.summary import AssetRow, Summary
 from portfolio_mm.runtime.preflight import Preflight
 from portfolio_mm.types import Floats, Ints
@@ -74,7 +75,7 @@ def quoting_table(summary: Summary) -> Table:
         title=f"{summary.run.name}: {summary.run.hours:.2f} h, {summary.run.cycles} cycles, "
         f"{len(summary.assets)} assets, one account",
         caption=f"{summary.run.stopped}; margin used at most {head.peak_margin_use:.1%} of equity, "
-        f"limit {head.margin_limit:.0%}",
+        f"limit {head.margin_limit:.0%}; {_words(summary.requests)}",
     )
     table.add_column("asset", no_wrap=True)
     for column in ("bid", "ask", "half-spread", "fills", "volume", "held"):
@@ -92,6 +93,19 @@ def quoting_table(summary: Summary) -> Table:
             _why(row),
         )
     return table
+
+
+def _words(requests: Requests) -> str:
+    """Return what was asked of the venue, and how long its word took."""
+    asked = requests.placed + requests.modified + requests.cancelled
+    refused = sum(requests.rejected.values())
+    words = f"{asked:,} requests, {refused:,} refused"
+    if requests.word_p50_s is None or requests.word_p99_s is None:
+        return words
+    return (
+        f"{words}; decision to the venue's word "
+        f"{1e3 * requests.word_p50_s:.0f} ms (p50), {1e3 * requests.word_p99_s:.0f} ms (p99)"
+    )
 
 
 def pnl_table(summary: Summary) -> Table:
@@ -244,19 +258,19 @@ def quoted_table(result: Replayed) -> Table:
     return table
 
 
-def preflight_table(found: Preflight) -> Table:
-    """Return what the preflight found."""
-    table = Table(
+def preflight_tables(found: Preflight) -> tuple[Table, ...]:
+    """Return what the preflight found: by asset, by pool, and about the account."""
+    assets = Table(
         title=f"{found.name}: {found.venue}, {found.equity_usd:,.0f} USD",
         caption=f"all reference sizes resting need {found.margin_at_full_size_usd:,.0f} USD of margin, "
         f"offered are {found.margin_limit_usd:,.0f}",
     )
-    table.add_column("asset")
+    assets.add_column("asset")
     for column in ("margin", "leverage", "size", "maker fee", "break-even half-spread"):
-        table.add_column(column, justify="right")
-    table.add_column("would quote")
+        assets.add_column(column, justify="right")
+    assets.add_column("would quote")
     for asset in found.assets:
-        table.add_row(
+        assets.add_row(
             asset.name,
             asset.margin_mode,
             f"{asset.leverage} of {asset.max_leverage:g}",
@@ -265,7 +279,25 @@ def preflight_table(found: Preflight) -> Table:
             f"{asset.break_even_bps:.2f} bps",
             asset.complaint or "yes",
         )
-    return table
+    budget = found.budget
+    account = Table(
+        caption=f"{budget.requests:,.0f} requests last {budget.hours:,.0f} h at the planned "
+        f"{budget.per_hour:,.0f} per hour: they keep {budget.quotes} quotes, at "
+        f"{budget.income_kept:.0%} of what these would earn always in place. "
+        "Fills earn requests, which are not counted here"
+    )
+    account.add_column("account")
+    account.add_column("found")
+    account.add_column("against it")
+    for pool in found.pools:
+        account.add_row(
+            f"pool {pool.name}",
+            f"{pool.equity_usd:,.0f} USD, {pool.margin_at_full_size_usd:,.0f} needed at full size",
+            pool.complaint,
+        )
+    for finding in found.findings:
+        account.add_row(finding.what, finding.found, finding.complaint)
+    return assets, account
 
 
 def _shares(row: AssetRow) -> str:

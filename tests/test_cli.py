@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,13 +20,16 @@ import pytest
 
 from portfolio_mm import cli
 from portfolio_mm.runtime import codec, journal
-from portfolio_mm.runtime.loop import Closing
+from portfolio_mm.runtime.records import Closing
 from portfolio_mm.runtime.verify import verify
 from portfolio_mm.types import NS
 from sim.embedded import EmbeddedVenue
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("quote", "replay", "report", "check", "verify")
+COMMANDS = (
+    *("quote", "replay", "report", "check", "verify"),
+    *("venue", "stop", "cancel", "record"),
+)
 
 EMBEDDED = """
 name = "small"
@@ -51,6 +55,17 @@ deposit_usd = 20_000.0
 queue = "conservative"
 maker_fee_bps = 0.0
 taker_fee_bps = 4.5
+"""
+
+
+LOCAL = """
+name = "small"
+venue = { kind = "hyperliquid", network = "local", url = "http://127.0.0.1:1", key_file = "KEY" }
+server = { seed = 5 }
+account = { margin_buffer = 0.2 }
+governor = { volatility_budget = 0.01, kelly_fraction = 0.25, max_drawdown = 0.05 }
+kill = { position_usd = 5_000.0, daily_loss_usd = 500.0 }
+assets = [{ name = "xyz:NVDA", leverage = 10, size_usd = 1000.0 }]
 """
 
 
@@ -285,6 +300,12 @@ def test_version(pmm):
         (("verify",), "requires an argument"),
         (("check",), "requires an argument"),
         (("replay",), "requires an argument"),
+        (("venue",), "requires an argument"),
+        (("stop",), "requires an argument"),
+        (("venue", "a.toml", "--port", "70000"), "--port"),
+        (("venue", "a.toml", "--speed", "0"), "--speed"),
+        (("venue", "a.toml", "--account", "joint"), "--account"),
+        (("quote", "a.toml", "--hours", "-1"), "--hours"),
         (("quote", "a.toml", "--speed", "9"), "--speed"),
         (("quote", "a.toml", "--run"), "--run"),
         (("quote", "a.toml", "b.toml"), "b.toml"),
@@ -347,6 +368,109 @@ def test_what_a_recording_does_not_hold(pmm, recording, tmp_path, command, old, 
 def test_each_venue_has_its_command(pmm, embedded, recorded):
     assert refused(pmm("quote", recorded), str(recorded), "pmm replay")
     assert refused(pmm("replay", embedded), str(embedded), "pmm quote")
+    assert refused(pmm("venue", recorded), str(recorded), "[server]")
+    assert refused(pmm("cancel", embedded), str(embedded), "remote")
+    assert refused(pmm("record", embedded), str(embedded), "live data")
+
+
+# Remote venues
+
+
+@pytest.fixture
+def local(tmp_path):
+    return write(tmp_path, LOCAL.replace("KEY", str(tmp_path / "key")), "local.toml")
+
+
+@pytest.mark.parametrize("command", ["quote", "check", "cancel"])
+def test_a_local_server_that_does_not_run(pmm, local, command):
+    assert refused(pmm(command, local), "http://127.0.0.1:1", "pmm venue", status=1)
+
+
+@pytest.mark.parametrize("command", ["quote", "check", "cancel"])
+def test_a_key_that_is_missing_or_open_to_others_or_none(pmm, tmp_path, command, monkeypatch):
+    key = tmp_path / "key"
+    testnet = LOCAL.replace("local", "testnet").replace("server = { seed = 5 }", "")
+    testnet = testnet.replace(', url = "http://127.0.0.1:1"', "")
+    path = write(tmp_path, testnet.replace("KEY", str(key)))
+    assert refused(pmm(command, path), str(key), "cannot be read")
+    secret = "0x" + "11" * 31
+    key.write_text(secret)
+    key.chmod(0o644)
+    assert refused(pmm(command, path), str(key), "chmod 600")
+    key.chmod(0o600)
+    ended = pmm(command, path)
+    assert refused(ended, str(key), "not a private key")
+    assert secret not in ended.err
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    path = write(tmp_path, testnet.replace('key_file = "KEY"', 'key_env = "NO_SUCH_KEY"'))
+    assert refused(pmm(command, path), "NO_SUCH_KEY", "not set")
+
+
+@pytest.mark.parametrize("words", ["", "mainnet", "yes", "mainnet smal"])
+def test_mainnet_must_be_confirmed(pmm, tmp_path, words):
+    mainnet = LOCAL.replace("local", "mainnet").replace("server = { seed = 5 }", "")
+    path = write(tmp_path, mainnet.replace(', url = "http://127.0.0.1:1"', ""))
+    confirm = ("--confirm", words) if words else ()
+    assert refused(pmm("quote", path, *confirm), '--confirm "mainnet small"')
+
+
+def test_stop(pmm, run, tmp_path):
+    assert refused(pmm("stop", tmp_path), "no such journal")
+    assert refused(pmm("stop", run), "has ended", status=1)
+    with journal.Journal(tmp_path / "going", durable=False):
+        ended = pmm("stop", tmp_path / "going", "--flatten", "--json")
+    assert (ended.status, ended.err) == (0, "")
+    assert json.loads(ended.out)["flatten"] is True
+    assert json.loads((tmp_path / "going" / "stop.json").read_text()) == {"flatten": True}
+
+
+@pytest.mark.slow
+def test_quote_over_real_sockets(tmp_path):
+    """Server, engine and guard in processes of their own: check, quote, stop, quote again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = LOCAL.replace("KEY", str(tmp_path / "key")).replace(':1"', f':{port}"')
+    path = write(tmp_path, text, "local.toml")
+    command = [sys.executable, "-m", "portfolio_mm.cli"]
+
+    def pmm(*words):
+        done = subprocess.run(
+            [*command, *map(str, words)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    server = subprocess.Popen(
+        [*command, "venue", str(path), "--port", str(port), "--faucet", "50000"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline() == f"http://127.0.0.1:{port}\n"
+        found = json.loads(pmm("check", path, "--live", "--json").stdout)
+        assert found["pools"][0]["equity_usd"] == 50_000.0
+        assert {f["what"]: f["found"] for f in found["findings"]}["kill path"] == "drilled"
+        for start in (1, 2):
+            quoted = pmm("quote", path, "--run", tmp_path / "run", "--hours", "0.002", "--json")
+            summary = json.loads(quoted.stdout)
+            assert summary["run"]["stopped"] == "its time is over"
+            kinds = [row.kind for row in journal.read(tmp_path / "run")]
+            assert kinds.count("opening") == kinds.count("closing") == start
+        assert json.loads(pmm("cancel", path, "--json").stdout) == {"cancelled": [], "resting": []}
+        secret = (tmp_path / "key").read_text().strip().removeprefix("0x")
+        assert all(secret.encode() not in row.body for row in journal.read(tmp_path / "run"))
+        assert verify(tmp_path / "run").different == ()
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=10) == 0
+        server.stdout.close()
 
 
 def test_a_data_folder_that_is_missing_or_empty(pmm, recorded, tmp_path):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from portfolio_mm import config
 from portfolio_mm.config import Config, ConfigError
-from portfolio_mm.venues.settings import Embedded, Recorded
+from portfolio_mm.venues.settings import Embedded, Hyperliquid, Recorded, Server, Shadow
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PRESETS = sorted(CONFIGS.glob("*.toml"))
@@ -28,6 +28,9 @@ REQUIRED = {
     "governor": {"volatility_budget", "kelly_fraction", "max_drawdown"},
     "embedded": {"seed", "hours", "deposit_usd"},
     "recorded": {"seed", "deposit_usd", "queue", "maker_fee_bps", "taker_fee_bps"},
+    "hyperliquid": {"network"},
+    "shadow": {"network", "seed", "deposit_usd", "queue"},
+    "server": {"seed"},
     "replay": {"data", "queues", "maker_fees_bps"},
 }
 """What can lose money or names an experiment, and so has no default."""
@@ -93,7 +96,7 @@ def test_presets_load(path, tmp_path):
 
 def test_there_are_presets_of_every_kind():
     venues = [config.load(path).venue for path in PRESETS]
-    assert {type(venue) for venue in venues} == {Embedded, Recorded}
+    assert {type(venue) for venue in venues} == {Embedded, Recorded, Hyperliquid, Shadow}
 
 
 # What is required
@@ -111,6 +114,9 @@ def test_exactly_the_dangerous_keys_are_required():
         config.Governor,
         Embedded,
         Recorded,
+        Hyperliquid,
+        Shadow,
+        Server,
         config.Replay,
     )
     assert {section.__name__.lower(): required(section) for section in sections} == REQUIRED
@@ -121,6 +127,7 @@ def test_exactly_the_dangerous_keys_are_required():
         config.Executor,
         config.Evaluator,
         config.Run,
+        config.Kill,
     )
     assert [required(section) for section in priors] == [set()] * len(priors)
 
@@ -133,6 +140,9 @@ def required_paths() -> list[tuple[str, tuple[str | int, ...]]]:
         ("paper", "governor", ("governor",)),
         ("paper", "embedded", ("venue",)),
         ("replay", "recorded", ("venue",)),
+        ("hip3_local", "hyperliquid", ("venue",)),
+        ("hip3_local", "server", ("server",)),
+        ("shadow", "shadow", ("venue",)),
         ("replay", "replay", ("replay",)),
     ]
     paths = [
@@ -297,6 +307,41 @@ def test_complaints_about_recorded_markets(tmp_path):
         assert part in message
     del table["replay"]
     assert "`$.replay`" in refusal(table, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["position_usd", "daily_loss_usd"])
+def test_limits_are_required_where_money_is_not_simulated(key, tmp_path):
+    table = raw("hip3_local")
+    del table["kill"][key]
+    assert f"`$.kill.{key}` is required" in refusal(table, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("venue", "words"),
+    [
+        ({"url": ""}, "url"),
+        ({"url": "ftp://x"}, "`$.venue.url`"),
+        ({"key_file": ""}, "key_file"),
+        ({"key_env": "KEY"}, "exactly one"),
+        ({"account": "0x1"}, "`$.venue.account`"),
+        ({"network": "moon"}, "`$.venue.network`"),
+        ({"network": "testnet", "url": ""}, "`$.server`"),
+    ],
+)
+def test_what_leaves_the_venue_or_the_key_open_is_refused(venue, words, tmp_path):
+    table = raw("hip3_local")
+    table["venue"] |= venue
+    assert words in refusal(table, tmp_path)
+
+
+def test_a_deposit_is_checked_where_there_is_one(tmp_path):
+    table = raw("hip3_local")
+    table["assets"][0]["size_usd"] = 1e6
+    assert load(table, tmp_path).assets[0].size_usd == 1e6
+
+
+def test_data_loss_cannot_come_before_stale_books(tmp_path):
+    assert "`$.kill.data_loss_s`" in refusal(changed(("kill", "data_loss_s"), 20.0), tmp_path)
 
 
 # Files

@@ -12,7 +12,14 @@ import pytest
 from msgspec import inspect
 
 from portfolio_mm import cli, config
-from portfolio_mm.venues.settings import Embedded, Recorded, Regime
+from portfolio_mm.venues.settings import (
+    Embedded,
+    Hyperliquid,
+    Recorded,
+    Regime,
+    Server,
+    Shadow,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +28,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[venue] of kind embedded": Embedded,
     "venue.regimes": Regime,
     "[venue] of kind recorded": Recorded,
+    "[venue] of kind hyperliquid": Hyperliquid,
+    "[venue] of kind shadow": Shadow,
+    "[server]": Server,
     "[replay]": config.Replay,
     "[account]": config.Account,
     "[[assets]]": config.Asset,
@@ -31,6 +41,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[executor]": config.Executor,
     "[evaluator]": config.Evaluator,
     "[run]": config.Run,
+    "[kill]": config.Kill,
 }
 
 
@@ -39,7 +50,7 @@ def of_type(kind: Any) -> str:
     match kind:
         case inspect.BoolType():
             return "true or false"
-        case inspect.StrType(pattern=None):
+        case inspect.StrType(max_length=None):
             return "text"
         case inspect.StrType():
             return "name"
@@ -94,8 +105,10 @@ def of_default(field: inspect.Field) -> str:
             return f"{default:.10g}"
         case datetime():
             return f"{default:%Y-%m-%d %H:%M} UTC"
-        case None | {}:
+        case None | {} | () | "":
             return "none"
+        case str():
+            return default
         case _:
             return "below"
 

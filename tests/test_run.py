@@ -19,8 +19,9 @@ from portfolio_mm.report.summary import Summary
 from portfolio_mm.rules import ticks
 from portfolio_mm.runtime import journal
 from portfolio_mm.runtime.journal import Journal
-from portfolio_mm.runtime.loop import Closing, Outcome
+from portfolio_mm.runtime.loop import Outcome
 from portfolio_mm.runtime.loop import run as run_loop
+from portfolio_mm.runtime.records import Closing
 from portfolio_mm.runtime.verify import verify
 from portfolio_mm.types import (
     NS,
@@ -352,10 +353,15 @@ def test_the_loss_limit_ends_the_run_and_nothing_rests(tmp_path):
     assert not exchange.accounts[0].open
     assert all(order.owner == NOBODY for book in exchange.books for order in book.orders.values())
     assert any(cycle.intent.places for cycle in stopped.cycles), "it did quote before"
-    last = [cycle.intent for cycle in stopped.cycles if len(cycle.intent)][-1]
-    assert last.cancels
-    assert not last.places
-    assert not last.modifies
+    killed = [row.ts_ns for row in rows if row.kind == "kill"]
+    last = [c.intent for c in stopped.cycles if len(c.intent) and c.intent.time_ns >= killed[0]]
+    assert last[0].cancels, "first everything is cancelled"
+    assert last[-1].exits, "then positions are closed"
+    for intent in last:
+        assert not intent.places
+        assert not intent.modifies
+        assert not (intent.exits and intent.cancels)
+    assert not any(exchange.accounts[0].lots)
     assert verify(tmp_path).different == ()
 
 

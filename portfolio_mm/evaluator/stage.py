@@ -13,6 +13,7 @@ from portfolio_mm.types import (
     AccountState,
     Evaluation,
     Fill,
+    Floats,
     FundingPayment,
     MarketBelief,
     ParameterUpdates,
@@ -49,6 +50,11 @@ def init(config: Evaluator, universe: Universe, stale_s: float) -> tuple[Params,
         updates=nothing,
     )
     return Params(config, stale_s), state
+
+
+def opened(state: State, position: Floats) -> State:
+    """Return the state with a ledger that opens at `position` (N,), contracts."""
+    return state._replace(ledger=attribution.opening(position))
 
 
 def step(

@@ -96,6 +96,8 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True):
     modified: int
     cancelled: int
     rejected: dict[str, int]  # by the venue's words
+    word_p50_s: float | None  # from a decision to the venue's first word on it
+    word_p99_s: float | None
 
 
 class History(NamedTuple):
@@ -104,6 +106,7 @@ class History(NamedTuple):
     config: Config
     universe: Universe
     stopped: str | None  # None: the run was cut short
+    position: Floats  # (N,) contracts at the opening
     cycles: Cycles
     fills: Fills
     requests: Requests

@@ -1,13 +1,15 @@
 """Reads a journal once into columns, and decodes only what a report needs.
 
 A cycle counts once its evaluation is journalled, so a run that was cut short loses at most its last,
-incomplete cycle.
+incomplete cycle. Where a run was started again, its parts are one: cumulative PnL goes on, and what
+prices did to the position in between counts as inventory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -16,8 +18,11 @@ from portfolio_mm.evaluator.markout import HORIZONS_S
 from portfolio_mm.report.columns import Cycles, Fills, History, Quoted, Requests
 from portfolio_mm.rules import ticks
 from portfolio_mm.runtime.journal import JournalError, Row, read
-from portfolio_mm.runtime.loop import Closing, Opening
+from portfolio_mm.runtime.records import Closing, Opening
 from portfolio_mm.types import (
+    NS,
+    UNKNOWN,
+    UNSENT,
     Events,
     Fill,
     Floats,
@@ -74,8 +79,11 @@ _NEEDED: dict[str, Any] = {
     "quotes": QuoteSet,
     "evaluation": _Evaluation,
 }
-_ACCEPTED = frozenset({"open", "resting", "filled", "canceled"})
-"""Words of the venue for an order that it took."""
+_ACCEPTED = frozenset({"open", "resting", "filled", "canceled", UNKNOWN})
+"""Words for an order that the venue took, as far as is known."""
+
+_SILENT = frozenset({UNKNOWN, UNSENT})
+"""Words of our own: the venue said nothing."""
 
 
 def load(run: Path) -> History:
@@ -99,11 +107,40 @@ def load(run: Path) -> History:
         raise JournalError(f"{run}: the journal is of another version ({error})") from None
 
 
+class _Before(NamedTuple):
+    """What earlier starts of a run left to the one that is read."""
+
+    pnl: Floats  # (5, N) cumulative, in the order of the last columns of `Cycles`
+    position: Floats  # (N,) contracts held in between
+    mark: Floats  # (N,) USD of the last cycle, NaN where there is none or it is accounted for
+
+    @classmethod
+    def of(cls, opening: Opening, last: Sequence[tuple[Any, ...]] = ()) -> Self:
+        """Return what was there at an opening; `last` holds the cycle before it, if any."""
+        n = len(opening.universe)
+        held = np.zeros(n) if opening.position is None else opening.position
+        if not last:
+            return cls(np.zeros((5, n)), held, np.full(n, np.nan))
+        [columns] = last
+        return cls(np.array(columns[-5:]), held, columns[Cycles._fields.index("mark")])
+
+    def moved(self, mark: Floats) -> Self:
+        """Return it once the first marks (N,) of the new start are accounted for."""
+        if np.isnan(self.mark).all():
+            return self
+        move = np.where(self.position != 0.0, self.position * (mark - self.mark), 0.0)
+        pnl = self.pnl.copy()
+        pnl[2] += np.nan_to_num(move)
+        return self._replace(pnl=pnl, mark=np.full_like(mark, np.nan))
+
+
 class _Reader:
     """Collects rows until the run is complete."""
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
+        self._before = _Before.of(opening)
+        self._held = self._before.position
         self._stopped: str | None = None
         self._pending: dict[str, Any] = {}
         self._columns: list[tuple[Any, ...]] = []
@@ -111,6 +148,8 @@ class _Reader:
         self._markouts: dict[tuple[int, float], float] = {}
         self._actions = np.zeros(3, dtype=np.int64)
         self._rejected: dict[str, int] = {}
+        self._decided: dict[str, int] = {}  # when an action on an order was decided
+        self._waited: list[float] = []  # seconds from there to the venue's word
         self._covariance = np.zeros(0)
         self._riskiest = (-1.0, 0, np.zeros(0))
         self._last: list[Quoted | None] = [None] * len(opening.universe)
@@ -124,9 +163,19 @@ class _Reader:
                 self._pending = {}
         elif row.kind == "intent":
             intent = row.decode(Orders)
-            self._actions += [len(intent.places), len(intent.modifies), len(intent.cancels)]
+            placed = len(intent.places) + len(intent.exits)
+            self._actions += [placed, len(intent.modifies), len(intent.cancels)]
+            replacing = [new for _, new in intent.modifies]
+            for order in (*intent.places, *replacing, *intent.exits):
+                self._decided[order.cloid] = intent.time_ns
+            self._decided.update(dict.fromkeys(intent.cancels, intent.time_ns))
         elif row.kind == "closing":
             self._stopped = row.decode(Closing).stopped
+        elif row.kind == "opening":
+            self._opening = row.decode(Opening)
+            self._before = _Before.of(self._opening, self._columns[-1:])
+            self._stopped = None
+            self._pending = {}
 
     def _complete(
         self,
@@ -141,6 +190,7 @@ class _Reader:
     ) -> None:
         """Turn the records of one cycle into a row of columns, in the order of `Cycles`."""
         cycle = len(self._columns)
+        before = self._before = self._before.moved(account.mark)
         x = budget.inventory
         variance = float(x @ belief.covariance @ x)
         self._covariance = belief.covariance
@@ -154,6 +204,9 @@ class _Reader:
             self._last[asset] = state
         self._fills += [(cycle, fill) for fill in events.fills]
         for update in events.updates:
+            decided_ns = self._decided.pop(update.cloid, None)
+            if decided_ns is not None and update.status not in _SILENT:
+                self._waited.append((update.time_ns - decided_ns) / NS)
             if update.status not in _ACCEPTED:
                 words = update.reason if update.status == "rejected" else update.status
                 self._rejected[words] = self._rejected.get(words, 0) + 1
@@ -191,11 +244,11 @@ class _Reader:
                 quotes.exposure_dual,
                 quotes.toxicity_dual,
                 quotes.status,
-                evaluation.spread,
-                evaluation.adverse_selection,
-                evaluation.inventory,
-                evaluation.fees,
-                evaluation.funding,
+                before.pnl[0] + evaluation.spread,
+                before.pnl[1] + evaluation.adverse_selection,
+                before.pnl[2] + evaluation.inventory,
+                before.pnl[3] + evaluation.fees,
+                before.pnl[4] + evaluation.funding,
             )
         )
 
@@ -208,6 +261,7 @@ class _Reader:
             config=self._opening.config,
             universe=self._opening.universe,
             stopped=self._stopped,
+            position=self._held,
             cycles=cycles,
             fills=self._stack_fills(cycles),
             requests=Requests(
@@ -215,12 +269,18 @@ class _Reader:
                 modified=int(self._actions[1]),
                 cancelled=int(self._actions[2]),
                 rejected=self._rejected,
+                word_p50_s=self._quantile(0.5),
+                word_p99_s=self._quantile(0.99),
             ),
             covariance=self._covariance,
             riskiest=self._riskiest[1],
             riskiest_covariance=self._riskiest[2],
             last_quotes=tuple(self._last),
         )
+
+    def _quantile(self, probability: float) -> float | None:
+        """Return a quantile of the seconds from decisions to words, None without any."""
+        return float(np.quantile(self._waited, probability)) if self._waited else None
 
     def _stack_fills(self, cycles: Cycles) -> Fills:
         fills = [fill for _, fill in self._fills]

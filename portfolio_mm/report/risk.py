@@ -58,16 +58,19 @@ class Accounts(NamedTuple):
 def accounts(history: History) -> Accounts:
     """Check attribution against the venue's equity and against the fills.
 
-    The ledger knows only cash and final positions: −Σ q_j p_j − fees − funding + Σ x M, with M the
-    last mark, that of the venue's last report, which its equity is valued at, too.
+    The ledger knows only cash and positions: −Σ q_j p_j − fees − funding + Σ x M − Σ x₀ M₀, with M the
+    last mark, that of the venue's last report, which its equity is valued at, too, and x₀, M₀ those of
+    the opening.
     """
     cycles, fills = history.cycles, history.fills
     curve = equity(cycles)
     residuals = cycles.equity.sum(axis=1) - curve
     signed = fills.side * fills.size
-    position = np.bincount(fills.asset, signed, len(history.universe))
-    held = position != 0
+    opening = history.position
+    position = opening + np.bincount(fills.asset, signed, len(history.universe))
+    held, began = position != 0, opening != 0
     value = float(position[held] @ last_known(cycles.mark)[held])
+    value -= float(opening[began] @ last_known(cycles.mark[::-1])[began])
     cash = -float(signed @ fills.price) - float(fills.fee.sum()) - float(cycles.funding[-1].sum())
     return Accounts(
         gross=float(np.abs(attributed(cycles)[-1]).sum()),

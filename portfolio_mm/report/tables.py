@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from portfolio_mm.report.columns import Requests
 from portfolio_mm.report.summary import ALL, AssetRow, Causes, Inventory, Side, Summary
 from portfolio_mm.report.trace import Trace
 
@@ -142,8 +143,18 @@ def requests(summary: Summary) -> str:
     alerts = ", ".join(f"{words} {n:,}" for words, n in summary.alerts.items())
     return (
         f"<p>Requests: {requests.placed:,} placed, {requests.modified:,} modified, "
-        f"{requests.cancelled:,} cancelled; refused: {refused or 'none'}. "
+        f"{requests.cancelled:,} cancelled; refused: {refused or 'none'}. {_word(requests)}"
         f"Allocations: {solver}. Alerts, in cycles: {alerts}.</p>"
+    )
+
+
+def _word(requests: Requests) -> str:
+    """Say how long the venue's word took."""
+    if requests.word_p50_s is None or requests.word_p99_s is None:
+        return ""
+    return (
+        f"From a decision to the venue's word: {1e3 * requests.word_p50_s:.0f} ms (p50), "
+        f"{1e3 * requests.word_p99_s:.0f} ms (p99). "
     )
 
 

@@ -3,11 +3,14 @@
 One table, `journal(seq, ts_ns, kind, body)`, in write-ahead mode, so that it can be read while it
 grows. A writer thread compresses and commits; `commit` waits for the disk, which the loop does
 before it sends an intent. Times come from the venue, so two runs of one seed write equal rows.
+A journal that is appended to belongs to one process at a time: its folder is locked.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import queue
 import sqlite3
 import threading
@@ -25,7 +28,7 @@ T = TypeVar("T")
 
 NAME = "journal.sqlite"
 _SCHEMA = """
-CREATE TABLE journal (
+CREATE TABLE IF NOT EXISTS journal (
     seq   INTEGER PRIMARY KEY,
     ts_ns INTEGER NOT NULL,
     kind  TEXT NOT NULL,
@@ -36,6 +39,10 @@ CREATE TABLE journal (
 
 class JournalError(RuntimeError):
     """A journal that cannot be read or written."""
+
+
+class JournalLost(JournalError):
+    """A journal that can no longer be written: nothing may be sent any more but cancels."""
 
 
 class Row(NamedTuple):
@@ -59,24 +66,36 @@ class Journal:
         The run's folder, made if absent. A journal in it is never overwritten.
     durable
         Commit to the disk itself, not only to the operating system.
+    append
+        Go on with the journal of an earlier start, if there is one.
 
     Raises
     ------
     JournalError
-        When the folder already holds a journal or cannot be written.
+        When the folder already holds a journal that is not appended to, another process writes it,
+        or it cannot be written.
     """
 
-    def __init__(self, folder: Path, *, durable: bool) -> None:
+    def __init__(self, folder: Path, *, durable: bool, append: bool = False) -> None:
         path = folder / NAME
-        if path.exists():
+        if path.exists() and not append:
             raise JournalError(f"{path}: a run is journalled there already; name another folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._folder = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be written ({error})") from None
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._database.execute(_SCHEMA)
+        except BlockingIOError:
+            os.close(self._folder)
+            raise JournalError(f"{path}: another process writes it") from None
         except (OSError, sqlite3.Error) as error:
+            os.close(self._folder)
             raise JournalError(f"{path}: cannot be written ({error})") from None
         self._rows: queue.SimpleQueue[Row | threading.Event | None] = queue.SimpleQueue()
         self._failure: sqlite3.Error | None = None
@@ -92,18 +111,18 @@ class Journal:
 
         Raises
         ------
-        JournalError
+        JournalLost
             When the disk refused it and nothing else went wrong.
         """
         self._rows.put(None)
         self._thread.join()
         # One file is left, which readers can open without writing beside it; where somebody reads
-        # just now, the write-ahead log stays.
+        # just now, or the disk is full, the write-ahead log stays.
         with suppress(sqlite3.OperationalError):
             self._database.execute("PRAGMA journal_mode = DELETE")
-        self._database.close()
+        self._release()
         if self._failure is not None and kind is None:
-            raise JournalError(f"the journal cannot be written ({self._failure})")
+            raise JournalLost(f"the journal cannot be written ({self._failure})")
 
     def write(self, ts_ns: int, kind: str, record: msgspec.Struct) -> None:
         """Append a record; it is encoded now and written soon."""
@@ -114,14 +133,27 @@ class Journal:
 
         Raises
         ------
-        JournalError
+        JournalLost
             When the disk refused it.
         """
         done = threading.Event()
         self._rows.put(done)
         done.wait()
         if self._failure is not None:
-            raise JournalError(f"the journal cannot be written ({self._failure})")
+            raise JournalLost(f"the journal cannot be written ({self._failure})")
+
+    def abandon(self) -> None:
+        """Let go of the file as a process that dies does: what is not committed is lost."""
+        with suppress(queue.Empty):
+            while True:
+                self._rows.get_nowait()
+        self._rows.put(None)
+        self._thread.join()
+        self._release()
+
+    def _release(self) -> None:
+        self._database.close()
+        os.close(self._folder)
 
     def _write(self) -> None:
         """Commit rows in batches: as many as wait, up to the first one that is waited for."""
@@ -150,8 +182,26 @@ class Journal:
                 waiting.set()
 
 
-def read(folder: Path, *kinds: str) -> Iterator[Row]:
-    """Yield the rows of a run in order, of the given kinds or of all.
+def read(folder: Path, *kinds: str, after: int = 0) -> Iterator[Row]:
+    """Yield the rows of a run in order, of the given kinds or of all, behind row number `after`.
+
+    Raises
+    ------
+    JournalError
+        When there is no journal or it cannot be read.
+    """
+    chosen = f"AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+    with _opened(folder) as database:
+        rows = database.execute(
+            f"SELECT ts_ns, kind, body FROM journal WHERE seq > ? {chosen} ORDER BY seq",
+            (after, *kinds),
+        )
+        for ts_ns, kind, body in rows:
+            yield Row(ts_ns, kind, zlib.decompress(body))
+
+
+def newest(folder: Path, *kinds: str) -> tuple[int, Row] | None:
+    """Return the last row of the given kinds or of all, and its number; None: there is none.
 
     Raises
     ------
@@ -160,11 +210,13 @@ def read(folder: Path, *kinds: str) -> Iterator[Row]:
     """
     chosen = f"WHERE kind IN ({','.join('?' * len(kinds))})" if kinds else ""
     with _opened(folder) as database:
-        rows = database.execute(
-            f"SELECT ts_ns, kind, body FROM journal {chosen} ORDER BY seq", kinds
-        )
-        for ts_ns, kind, body in rows:
-            yield Row(ts_ns, kind, zlib.decompress(body))
+        found = database.execute(
+            f"SELECT seq, ts_ns, kind, body FROM journal {chosen} ORDER BY seq DESC LIMIT 1", kinds
+        ).fetchone()
+        if found is None:
+            return None
+        seq, ts_ns, kind, body = found
+        return seq, Row(ts_ns, kind, zlib.decompress(body))
 
 
 def count(folder: Path, kind: str) -> int:

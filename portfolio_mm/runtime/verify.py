@@ -1,4 +1,7 @@
-"""Replay a journal: the same inputs must give the same quotes, byte for byte."""
+"""Replay a journal: the same inputs must give the same quotes, byte for byte.
+
+Every opening row starts anew, from the state that it carries.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import NamedTuple
 import msgspec
 from threadpoolctl import threadpool_limits
 
-from portfolio_mm.cycle import build, quote_cycle
+from portfolio_mm.cycle import quote_cycle
 from portfolio_mm.runtime import codec
 from portfolio_mm.runtime.journal import JournalError, Row, count, read
-from portfolio_mm.runtime.loop import Opening
+from portfolio_mm.runtime.loop import opened
+from portfolio_mm.runtime.records import Opening
 from portfolio_mm.types import AccountState, Events, MarketSnapshot
 
 
@@ -51,14 +55,15 @@ def _verify(
     first = next(rows, None)
     if first is None or first.kind != "opening":
         raise JournalError("the journal does not start with an opening")
-    opening = first.decode(Opening)
-    stages, state = build(opening.config, opening.universe)
+    stages, state = opened(first.decode(Opening))
     inputs: dict[str, Row] = {}
     quotes = b""
     cycles, different = 0, []
     for row in rows:
         inputs[row.kind] = row
-        if row.kind == "events":
+        if row.kind == "opening":
+            stages, state = opened(row.decode(Opening))
+        elif row.kind == "events":
             state, cycle = quote_cycle(
                 stages,
                 state,

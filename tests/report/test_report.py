@@ -63,7 +63,7 @@ class WalkVenue:
     def equity(self):
         return self.cash + float(self.position @ self._snapshot.mark)
 
-    async def wait(self, deadline_ns):
+    async def wait(self, deadline_ns, moves):
         self._snapshot = next(self._path)
         self._left -= 1
         self.now_ns = self._snapshot.time_ns

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from portfolio_mm.runtime import codec
-from portfolio_mm.runtime.loop import Closing, Opening
+from portfolio_mm.runtime.records import Closing, Opening
 from portfolio_mm.types import (
     Events,
     Fill,

@@ -6,7 +6,7 @@ import pytest
 
 from portfolio_mm.runtime import journal
 from portfolio_mm.runtime.journal import Journal, JournalError
-from portfolio_mm.runtime.loop import Closing
+from portfolio_mm.runtime.records import Closing
 
 
 def records(count, salt=""):

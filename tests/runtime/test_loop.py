@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
+from itertools import count
 
 import msgspec
 import numpy as np
@@ -28,19 +29,22 @@ class Tape:
         self._step = -1
         self._position = np.zeros(n)
         self.open, self._updates, self.closed = {}, [], False
+        self._exits, self._numbers = [], count(1)
 
     @property
     def now_ns(self):
         return self._path[max(self._step, 0)].time_ns
 
-    async def wait(self, deadline_ns):
+    async def wait(self, deadline_ns, moves):
         self._step += 1
         fills, updates = [], self._updates
         self._updates = []
         here = self._path[self._step]
+        taken = self._exits
+        self._exits = []
         if self._step % 7 == 6 and self.open:
-            cloid = next(iter(self.open))
-            order = self.open.pop(cloid)
+            taken.append(self.open.pop(next(iter(self.open))))
+        for order in taken:
             decimals = self.universe.sz_decimals[order.asset]
             price = float(ticks.from_units(order.units, decimals))
             size = float(ticks.from_lots(order.lots, decimals))
@@ -55,8 +59,8 @@ class Tape:
                     size=size,
                     fee=0.01,
                     maker=True,
-                    cloid=cloid,
-                    fill_id=self._step,
+                    cloid=order.cloid,
+                    fill_id=next(self._numbers),
                 )
             )
         done = self._step == len(self._path) - 1
@@ -78,6 +82,7 @@ class Tape:
         for new in (*(new for _, new in orders.modifies), *orders.places):
             self.open[new.cloid] = new
             self._say(new.cloid, "open")
+        self._exits += orders.exits
 
     def _say(self, cloid, status):
         self._updates.append(OrderUpdate(time_ns=self.now_ns, cloid=cloid, status=status))
