@@ -1,0 +1,1 @@
+"""FAULTS: the whole engine under failures, in virtual time, reproducible from a seed."""
