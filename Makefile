@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/paper
 
-.PHONY: help env run replay test test-all lint format bench docs clean
+PORT ?= 8791
+SEEDS ?= 5000
+
+.PHONY: help env run replay local soak test test-all lint format bench docs clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,6 +27,11 @@ run: env  ## the main job: quote twelve assets for a simulated hour, then report
 replay: env  ## the same engine over a recorded half hour
 	@rm -rf runs/replay
 	$(BIN)/pmm replay configs/replay.toml
+
+local: env  ## the server and the engine over real sockets, until Ctrl-C (HOURS=0.5 ends it)
+	@$(BIN)/pmm venue configs/hip3_local.toml --port $(PORT) --faucet 100000 & server=$$!; \
+	trap "kill $$server" EXIT; sleep 5; \
+	$(BIN)/pmm quote configs/hip3_local.toml $(if $(HOURS),--hours $(HOURS))
 
 test: env  ## the default test suite
 	$(BIN)/python -m pytest -n auto -m 'not slow'
