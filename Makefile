@@ -59,6 +59,7 @@ docs: env  ## make the picture of the README and docs/replay.md anew
 	cp runs/docs/report.png docs/run.png
 	-$(BIN)/pmm replay configs/replay.toml --run runs/docs-replay --json > runs/docs-replay.json
 	$(BIN)/python docs/tables.py runs/docs-replay.json docs/replay.md
+	$(BIN)/python -m sim.conformance --write docs/conformance.md
 
 clean:  ## remove what the commands made
 	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

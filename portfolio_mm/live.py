@@ -109,7 +109,7 @@ async def quote(
     Raises
     ------
     NotReady
-        When the preflight fails on mainnet, or leverage cannot be set.
+        When the preflight fails on mainnet, leverage cannot be set, or the kill path does not work.
     """
     settings = config.venue
     assert isinstance(settings, Hyperliquid)
@@ -122,6 +122,9 @@ async def quote(
         refusals = await venue.prepare()
         if refusals:
             raise NotReady("leverage could not be set: " + "; ".join(refusals))
+        broken = await drill(venue, config.kill, config.name)
+        if broken:
+            raise NotReady("the kill path does not work: " + "; ".join(broken))
         before = recovery.past(folder, venue.universe)
         with Journal(folder, durable=config.run.durable_journal, append=True) as journal:
             start = await recovery.recover(config, venue, before)

@@ -397,14 +397,8 @@ def fuzz(messages: int, seed: int) -> tuple[int, float]:
     return passed, time.perf_counter() - start
 
 
-def test_hostile_messages_raise_nothing_but_parse_errors() -> None:
-    passed, _ = fuzz(400_000, seed=1)
-    assert 0 < passed < 240_000
-
-
-@pytest.mark.slow
-def test_a_million_hostile_messages() -> None:
-    passed, _ = fuzz(1_000_000, seed=2)
+def test_a_million_hostile_messages_raise_nothing_but_parse_errors() -> None:
+    passed, _ = fuzz(1_000_000, seed=1)
     assert 0 < passed < 600_000
 
 
