@@ -8,7 +8,6 @@ standard error that says what was wrong.
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,48 +15,32 @@ from time import perf_counter
 from typing import Annotated, Literal, NoReturn
 
 import msgspec
-import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from portfolio_mm import config as configuration
-from portfolio_mm import live, terminal
+from portfolio_mm import live, paper, terminal
 from portfolio_mm import report as reporting
 from portfolio_mm.config import Config, ConfigError
-from portfolio_mm.cycle import Cycle
 from portfolio_mm.live import NotReady
+from portfolio_mm.paper import InputError
 from portfolio_mm.report.summary import Summary
-from portfolio_mm.runtime import loop
-from portfolio_mm.runtime.journal import Journal, JournalError, JournalLost, digest, newest
-from portfolio_mm.runtime.kill import Stopper, never, request_stop
+from portfolio_mm.runtime.journal import JournalError, JournalLost, digest, newest
+from portfolio_mm.runtime.kill import request_stop
 from portfolio_mm.runtime.preflight import Preflight, preflight
 from portfolio_mm.runtime.verify import verify as verify_journal
-from portfolio_mm.types import NS, AccountState, MarketSnapshot, Universe
-from portfolio_mm.venues.base import Venue, VenueError
-from portfolio_mm.venues.hyperliquid import keys
-from portfolio_mm.venues.hyperliquid.http import AiohttpTransport
+from portfolio_mm.venues.base import VenueError
 from portfolio_mm.venues.hyperliquid.keys import KeyFileError
-from portfolio_mm.venues.hyperliquid.limits import Limiter
 from portfolio_mm.venues.hyperliquid.markets import MarketError
-from portfolio_mm.venues.hyperliquid.questions import Questions
 from portfolio_mm.venues.settings import (
     Embedded,
     Hyperliquid,
     Recorded,
-    Server,
     Shadow,
-    Simulated,
 )
-from sim import recorder, shadow
-from sim.embedded import EmbeddedVenue
-from sim.listing import build_universe as listed_universe
-from sim.live_feed import public_universe
-from sim.recorded_listing import build_universe as recorded_universe
 from sim.recording import DataError
 from sim.replay import ReplayVenue
 from sim.server.serve import serve
-from sim.shadow import ShadowStatistics
-from sim.tape import Tape
 from sim.tape import load as load_tape
 
 RUNS = Path("runs")
@@ -75,10 +58,6 @@ Silence = Annotated[float | None, Parameter(validator=Number(gt=0, lte=3600))]
 Port = Annotated[int, Parameter(validator=Number(gte=0, lt=65536))]
 Usd = Annotated[float, Parameter(validator=Number(gte=0, lte=1e9))]
 Speed = Annotated[float, Parameter(validator=Number(gt=0, lte=1000))]
-
-
-class InputError(ValueError):
-    """Bad input; the message is one line."""
 
 
 @app.command
@@ -113,12 +92,12 @@ def quote(
     folder = run or RUNS / config.name
     match config.venue:
         case Embedded():
-            summary, words = _quote_embedded(config, config.venue, folder, hours)
+            summary, words = paper.quote_embedded(config, config.venue, folder, hours)
         case Hyperliquid():
             _confirm(config, config.venue, confirm)
             summary, words = _quote_live(config, path, folder, hours)
         case Shadow():
-            summary, words = _quote_shadow(config, config.venue, folder, hours)
+            summary, words = paper.quote_shadow(config, config.venue, folder, hours)
         case Recorded():
             raise InputError(f"{path}: venue.kind is for recorded data: use pmm replay")
     if json:
@@ -163,10 +142,10 @@ def replay(
     with terminal.progress("replaying") as advance:
         for index, scenario in enumerate(scenarios):
             label = f"{scenario.maker_fee_bps:g}bps-{scenario.queue}"
-            market = ReplayVenue(scenario, _recorded(config, scenario, tape), tape)
+            market = ReplayVenue(scenario, paper.recorded(config, scenario, tape), tape)
 
             begin = perf_counter()
-            summary = _run(
+            summary = paper.run(
                 msgspec.structs.replace(config, name=f"{config.name}-{label}", venue=scenario),
                 market,
                 (run or RUNS / config.name) / label,
@@ -241,7 +220,7 @@ def check(path: Path, /, *, live: bool = False, json: AsJson = False) -> None:
     if isinstance(config.venue, Hyperliquid):
         found = asyncio.run(_examine(config, live))
     else:
-        found = preflight(config, _universe(config), config.venue.requests)
+        found = preflight(config, paper.universe(config), config.venue.requests)
     if json:
         _print_json(found)
     else:
@@ -282,7 +261,7 @@ def venue(
     json
         Print the address as JSON.
     """
-    settings = _served(path, configuration.load(path))
+    settings = paper.served(path, configuration.load(path))
     changes = {"account": account, "speed": speed}
     settings = msgspec.structs.replace(
         settings, **{key: value for key, value in changes.items() if value is not None}
@@ -374,7 +353,7 @@ def record(
         raise InputError(f"{path}: only a venue with live data can be recorded")
     folder = data or Path("data") / config.name
     with terminal.progress("recording") as advance:
-        recorded = asyncio.run(_record(config, settings, folder, hours, advance))
+        recorded = asyncio.run(paper.record(config, settings, folder, hours, advance))
     if json:
         _print_json(recorded)
     else:
@@ -434,87 +413,16 @@ def _fail(why: object, status: int) -> NoReturn:
     raise SystemExit(status) from None
 
 
-def _run(
-    config: Config,
-    venue: Venue,
-    folder: Path,
-    observer: loop.Observer,
-    stop: Stopper = never,
-) -> Summary:
-    """Run the engine on a simulated venue and return the summary of its journal."""
-    with Journal(folder, durable=config.run.durable_journal) as journal:
-        asyncio.run(loop.run(config, venue, journal, observer, stop=stop))
-    return reporting.summary(reporting.load(folder))
-
-
-def _quote_embedded(
-    config: Config, settings: Embedded, folder: Path, hours: float | None
-) -> tuple[Summary, tuple[str, ...]]:
-    """Quote on the embedded exchange; return the summary and what the exchange saw."""
-    if hours is not None:
-        settings = msgspec.structs.replace(settings, hours=hours)
-        config = msgspec.structs.replace(config, venue=settings)
-    venue = EmbeddedVenue(settings, _listed(config))
-    with terminal.progress("quoting") as advance:
-        observer = _observer(advance, venue.now_ns, settings.hours)
-        summary = _run(config, venue, folder, observer)
-    seen = venue.statistics()
-    words = (
-        f"at the exchange: margin used at most {seen.peak_margin_use.max():.1%} of equity at any "
-        f"instant, {sum(seen.rejections.values())} actions refused"
-    )
-    return summary, (words,)
-
-
 def _quote_live(
     config: Config, path: Path, folder: Path, hours: float | None
 ) -> tuple[Summary, tuple[str, ...]]:
     """Quote on the real venue or a server that speaks its protocol."""
     with terminal.progress("quoting") as advance:
-        observer = _observer(advance, None, hours)
+        observer = paper.watch(advance, None, hours)
         quoted = asyncio.run(live.quote(config, path, folder, hours, observer, terminal.note))
     if quoted.outcome.resting:
         raise NotReady(f"these orders may still rest: {', '.join(quoted.outcome.resting)}")
     return reporting.summary(reporting.load(folder)), ()
-
-
-def _quote_shadow(
-    config: Config, settings: Shadow, folder: Path, hours: float | None
-) -> tuple[Summary, tuple[str, ...]]:
-    """Quote on live data, with orders simulated against them."""
-
-    async def quoted(observer: loop.Observer) -> ShadowStatistics:
-        venue = await shadow.connect(settings, config.assets, _transport(settings))
-        with Journal(folder, durable=config.run.durable_journal) as journal:
-            stop = live.stopper(folder, venue.now_ns, hours)
-            await loop.run(config, venue, journal, observer, stop=stop, note=terminal.note)
-        return venue.statistics()
-
-    with terminal.progress("quoting") as advance:
-        seen = asyncio.run(quoted(_observer(advance, None, hours)))
-    words = (
-        f"{sum(seen.rejections.values())} actions refused; {seen.late:,} of {seen.rows:,} rows of data "
-        f"came after their instant was simulated, at most {seen.missed_s:.1f} s were missed at once"
-    )
-    return reporting.summary(reporting.load(folder)), (words,)
-
-
-def _observer(
-    advance: terminal.Advance, start_ns: int | None, hours: float | None
-) -> loop.Observer:
-    """Return an observer that shows how far a run is, and what it earned since it began."""
-    begun: list[tuple[int, float]] = []
-
-    def observe(snapshot: MarketSnapshot, account: AccountState, cycle: Cycle) -> None:
-        del cycle
-        equity = float(account.equity.sum())
-        if not begun:
-            begun.append((snapshot.time_ns if start_ns is None else start_ns, equity))
-        since_ns, opening = begun[0]
-        span = (hours or math.inf) * 3600.0 * NS
-        advance((snapshot.time_ns - since_ns) / span, f"PnL {equity - opening:+,.2f} USD")
-
-    return observe
 
 
 def _confirm(config: Config, settings: Hyperliquid, words: str) -> None:
@@ -533,85 +441,6 @@ async def _examine(config: Config, drilled: bool) -> Preflight:
     """Run the preflight of a remote venue."""
     async with live.connected(config) as venue:
         return await live.examine(config, venue, drilled)
-
-
-async def _record(
-    config: Config,
-    settings: Hyperliquid | Shadow,
-    folder: Path,
-    hours: float | None,
-    advance: terminal.Advance,
-) -> recorder.Recorded:
-    """Record the markets of a configuration."""
-    transport = _transport(settings)
-    try:
-        coins = [asset.name for asset in config.assets]
-        return await recorder.record(transport, coins, folder, hours=hours, progress=advance)
-    finally:
-        await transport.close()
-
-
-def _transport(settings: Hyperliquid | Shadow) -> AiohttpTransport:
-    """Return the network that leads to a venue."""
-    return AiohttpTransport(settings.url or keys.URLS[settings.network])
-
-
-def _served(path: Path, config: Config) -> Server:
-    """Return what `pmm venue` serves."""
-    if config.server is not None:
-        return config.server
-    if not isinstance(config.venue, Embedded):
-        raise InputError(f"{path}: neither a table [server] nor an embedded venue to serve")
-    return Server(**{key: getattr(config.venue, key) for key in Simulated.__struct_fields__})
-
-
-def _listed(config: Config) -> Universe:
-    """Return the instruments of the embedded exchange that the configuration names."""
-    assets = config.assets
-    try:
-        return listed_universe(
-            [asset.name for asset in assets],
-            leverage={asset.name: asset.leverage for asset in assets},
-            size_usd={asset.name: asset.size_usd for asset in assets},
-            isolated=[asset.name for asset in assets if asset.isolated],
-        )
-    except ValueError as error:
-        raise InputError(f"assets: {error}") from None
-
-
-def _recorded(config: Config, venue: Recorded, tape: Tape) -> Universe:
-    """Return the instruments of a recording at the fees of a scenario."""
-    return recorded_universe(
-        tape,
-        leverage=[asset.leverage for asset in config.assets],
-        size_usd=[asset.size_usd for asset in config.assets],
-        maker_fee=1e-4 * venue.maker_fee_bps,
-        taker_fee=1e-4 * venue.taker_fee_bps,
-    )
-
-
-def _universe(config: Config) -> Universe:
-    """Return the instruments that a configuration trades where the account is simulated."""
-    match config.venue:
-        case Embedded():
-            return _listed(config)
-        case Shadow() as settings:
-            return asyncio.run(_shadowed(config, settings))
-        case venue:
-            assert isinstance(venue, Recorded)
-            assert config.replay is not None
-            names = [asset.name for asset in config.assets]
-            return _recorded(config, venue, load_tape(Path(config.replay.data), names))
-
-
-async def _shadowed(config: Config, settings: Shadow) -> Universe:
-    """Return the instruments of the real venue."""
-    transport = _transport(settings)
-    try:
-        questions = Questions(transport, Limiter(np.random.default_rng(settings.seed)), "")
-        return await public_universe(questions, config.assets)
-    finally:
-        await transport.close()
 
 
 def _print_json(result: object) -> None:

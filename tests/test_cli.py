@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 from portfolio_mm import cli
-from portfolio_mm.runtime import codec, journal
+from portfolio_mm.runtime import codec, journal, loop
 from portfolio_mm.runtime.records import Closing
 from portfolio_mm.runtime.verify import verify
 from portfolio_mm.types import NS
@@ -638,13 +638,13 @@ def test_a_run_that_fails_closes_the_venue_and_says_why_in_the_journal(
     def fail(*_):
         raise FloatingPointError("a stage raised")
 
-    cycles = iter([cli.loop.quote_cycle] * 5 + [fail])
+    cycles = iter([loop.quote_cycle] * 5 + [fail])
 
     def quote_cycle(*inputs):
         return next(cycles)(*inputs)
 
     monkeypatch.setattr(EmbeddedVenue, "close", close)
-    monkeypatch.setattr(cli.loop, "quote_cycle", quote_cycle)
+    monkeypatch.setattr(loop, "quote_cycle", quote_cycle)
     with pytest.raises(FloatingPointError):
         cli.quote(embedded, run=tmp_path)
     assert len(closed) == 1
