@@ -3,7 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/paper
 
-PORT ?= 8791
 SEEDS ?= 5000
 
 .PHONY: help env run replay local soak test test-all lint format bench docs clean
@@ -29,8 +28,8 @@ replay: env  ## the same engine over a recorded half hour
 	$(BIN)/pmm replay configs/replay.toml
 
 local: env  ## the server and the engine over real sockets, until Ctrl-C (HOURS=0.5 ends it)
-	@$(BIN)/pmm venue configs/hip3_local.toml --port $(PORT) --faucet 100000 & server=$$!; \
-	trap "kill $$server" EXIT; sleep 5; \
+	@$(BIN)/pmm venue configs/hip3_local.toml --port 8791 --faucet 100000 & server=$$!; \
+	sleep 5; kill -0 $$server 2>/dev/null || exit 1; trap "kill $$server" EXIT; \
 	$(BIN)/pmm quote configs/hip3_local.toml $(if $(HOURS),--hours $(HOURS))
 
 test: env  ## the default test suite
