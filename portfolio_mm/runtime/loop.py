@@ -166,11 +166,13 @@ class _Engine:
         return Outcome(self._cycles, stopped, resting)
 
     def _open(self) -> None:
-        """Write what the run begins with."""
+        """Write what the run begins with; a start in the middle of the kill ladder goes on with it."""
         now = self._venue.now_ns
         self._journal.write(now, "opening", self._start.opening)
         for row in self._start.rows:
             self._journal.write(now, "orphan" if isinstance(row, Orphan) else "divergence", row)
+        if self._start.unfinished is not None:
+            self._ladder = self._set_off(Stop(self._start.unfinished.reason, flatten=True))
 
     async def _call_helpers(self, helpers: AsyncExitStack) -> None:
         """Start what runs beside the loop where the venue is remote."""

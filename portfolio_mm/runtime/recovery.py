@@ -19,7 +19,7 @@ from portfolio_mm.runtime import journal
 from portfolio_mm.runtime.journal import JournalError
 from portfolio_mm.runtime.orders import OrderTracker
 from portfolio_mm.runtime.reconciliation import OVERLAP_NS, Books, Remote, take_in
-from portfolio_mm.runtime.records import Day, Divergence, Opening, Orphan, Saved
+from portfolio_mm.runtime.records import Day, Divergence, Kill, Opening, Orphan, Saved
 from portfolio_mm.types import NS, Audit, Events, Fill, Floats, Orders, Universe
 from portfolio_mm.venues.base import VenueError
 
@@ -35,6 +35,7 @@ class Past(NamedTuple):
     position: Floats  # (N,) contracts, from fills
     fill_ns: int  # of the newest fill, or of the newest opening
     saved: Saved | None
+    unfinished: Kill | None = None  # closing positions was begun and not ended
 
 
 class Start(NamedTuple):
@@ -48,6 +49,7 @@ class Start(NamedTuple):
     since_ns: int  # fills from here on were not all seen
     rows: tuple[Divergence | Orphan, ...]  # to be journalled
     authority: Remote | None  # None: the venue lives in this process
+    unfinished: Kill | None = None
 
 
 def begin(config: Config, universe: Universe, now_ns: int = 0) -> Start:
@@ -110,7 +112,16 @@ def _past(folder: Path, universe: Universe) -> Past:
                 for fill in tracker.receive(row.decode(Events)).fills:
                     position[fill.asset] += fill.side * fill.size
                     fill_ns = max(fill_ns, fill.time_ns)
-    return Past(begun_ns, tracker, position, fill_ns, saved)
+    return Past(begun_ns, tracker, position, fill_ns, saved, _unfinished(folder))
+
+
+def _unfinished(folder: Path) -> Kill | None:
+    """Return the kill ladder that was closing positions when the process died."""
+    last = journal.newest(folder, "kill", "closing")
+    if last is None or last[1].kind == "closing":
+        return None
+    kill = last[1].decode(Kill)
+    return kill if kill.flatten else None
 
 
 async def recover(config: Config, venue: Remote, before: Past) -> Start:
@@ -149,6 +160,7 @@ async def recover(config: Config, venue: Remote, before: Past) -> Start:
         since_ns=audit.time_ns - OVERLAP_NS,
         rows=rows,
         authority=venue,
+        unfinished=before.unfinished,
     )
 
 

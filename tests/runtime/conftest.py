@@ -37,6 +37,7 @@ class RemoteFake:
         self.gap = False
         self.mute = False  # whatever is sent is lost, and so are the answers
         self.refuse_cancels = False
+        self.fills_exits = True
         self.unreadable = False
         self.arms, self.arm_answers = [], True
         self.sent, self.audits, self.inquired = [], 0, []
@@ -88,8 +89,9 @@ class RemoteFake:
                 self.open[new.cloid] = new
                 self.say(new.cloid, "open")
         for new in orders.exits:
-            self.fill(new, new.lots)
-            self.say(new.cloid, "filled")
+            if self.fills_exits:
+                self.fill(new, new.lots)
+            self.say(new.cloid, "filled" if self.fills_exits else "iocCancelRejected")
 
     def say(self, cloid, status, reason=""):
         self.inbox.append(

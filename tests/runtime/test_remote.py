@@ -14,7 +14,7 @@ from portfolio_mm.runtime.drill import drill
 from portfolio_mm.runtime.journal import Journal, JournalError, JournalLost
 from portfolio_mm.runtime.kill import Stop
 from portfolio_mm.runtime.reconciliation import Books
-from portfolio_mm.runtime.records import Closing, Divergence, Opening, Orphan, Saved
+from portfolio_mm.runtime.records import Closing, Divergence, Kill, Opening, Orphan, Saved
 from portfolio_mm.runtime.verify import verify
 from portfolio_mm.types import NS, Audit, Events, Fill, NewOrder, Orders
 from portfolio_mm.venues.base import VenueError
@@ -280,6 +280,26 @@ def test_another_start_adopts_orders_and_finds_missed_fills(remote, virtually, c
     assert second.belief is not None, "it is a minute old"
     assert second.governor.peak == 1e5
     assert rows(tmp_path, "state", Saved)
+
+
+def test_a_start_in_the_middle_of_the_ladder_goes_on_with_it(remote, virtually, crash, tmp_path):
+    """Positions that a limit wanted closed are closed, though what set it off is gone by now."""
+    venue = remote(position=[3.0, -0.5])
+    venue.fills_exits = False
+
+    async def loses(venue):
+        await asyncio.sleep(3.0)
+        venue.equity = 4e4
+
+    crash(venue, tmp_path, 6.0, meanwhile=loses)
+    [begun] = rows(tmp_path, "kill", Kill)
+    assert begun.flatten
+    again = successor(remote, venue)
+    outcome = virtually(quote(again, tmp_path, seconds=1e3))
+    assert outcome.stopped == begun.reason
+    assert outcome.resting == ()
+    np.testing.assert_allclose(again.position, 0.0, atol=1e-9)
+    assert not [new for orders in again.sent for new in orders.places]
 
 
 def test_orders_that_the_journal_does_not_know_are_cancelled(remote, virtually, tmp_path):
