@@ -46,13 +46,16 @@ class Course(NamedTuple):
         )
 
 
-def play(plan: Plan, folder: Path) -> Course:
-    """Run a plan in process, on the virtual clock, and check what must hold."""
+def play(plan: Plan, folder: Path, *, sockets: bool = False) -> Course:
+    """Run a plan, in process on the virtual clock or over real sockets, and check what must hold."""
     begun = time.process_time()
     # Compiled programmes are shared between engines: an answer depends on its data alone.
     with patch.object(executor, "Allocator", _shared):
-        session = Session(plan, folder)
-        session.live_through()
+        session = Session(plan, folder, sockets=sockets)
+        try:
+            session.live_through()
+        finally:
+            session.ground.close()
         broken = tuple(session.failures) or complaints(session)
     account = session.account
     return Course(

@@ -76,8 +76,8 @@ def _budgets_held(session: Session) -> Iterator[str]:
     for words in ("429", "Too many cumulative requests sent", "Too many actions today"):
         if refused[words]:
             yield f"the venue refused {refused[words]} times: {words}"
-    if session.network.refused:
-        yield f"the venue refused {session.network.refused} connections"
+    if session.ground.unconnected:
+        yield f"the venue refused {session.ground.unconnected} connections"
 
 
 def _journal_agrees(session: Session) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _journal_agrees(session: Session) -> Iterator[str]:
 
 def _kills_in_time(session: Session) -> Iterator[str]:
     """Kills that nothing disturbs end with no open order within their bound."""
-    calm_ns = scene.START_NS + round(session.plan.seconds * NS)
+    calm_ns = session.end_ns
     bound_ns = round((scene.CANCEL_S + SLACK_S) * NS)
     for row in journal.read(session.folder, "kill"):
         kill_ns = row.decode(Kill).time_ns
@@ -123,7 +123,8 @@ def _kills_in_time(session: Session) -> Iterator[str]:
         late = [
             record.cloid
             for record in session.account.history
-            if record.tif == "Alo"
+            if record.cloid
+            and record.tif == "Alo"
             and record.accepted
             and (record.time_ns > kill_ns + bound_ns or record.status_ns > kill_ns + bound_ns)
             and record.time_ns < kill_ns + bound_ns

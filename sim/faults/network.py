@@ -99,35 +99,18 @@ class Network:
 
 
 class Line:
-    """One machine's access to the network; implements `Transport`.
+    """One machine's access to the network; implements `Transport`."""
 
-    Parameters
-    ----------
-    network, ip
-        What carries its messages, and from where.
-    time_ns
-        The time it is.
-    skew_ns
-        By how much the machine's clock is ahead of it.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        ip: str,
-        time_ns: Callable[[], int],
-        skew_ns: Callable[[], int] = lambda: 0,
-    ) -> None:
+    def __init__(self, network: Network, ip: str, clock: Callable[[], int]) -> None:
         self._network = network
         self._ip = ip
-        self.time_ns = time_ns
-        self._skew_ns = skew_ns
+        self._clock = clock
         self._sockets: list[Wire] = []
         self.cut = False
 
     def now_ns(self) -> int:
         """Wall clock, ns UTC."""
-        return self.time_ns() + self._skew_ns()
+        return self._clock()
 
     async def post(self, path: str, body: bytes, timeout_s: float) -> Answer:
         """Post JSON and return the answer."""
@@ -142,7 +125,7 @@ class Line:
                 answer.set_result(result)
 
         network.at(
-            network.arrival(self.time_ns()), network.gateway.post, path, body, self._ip, receive
+            network.arrival(self.now_ns()), network.gateway.post, path, body, self._ip, receive
         )
         try:
             return await asyncio.wait_for(answer, timeout_s)
@@ -165,7 +148,7 @@ class Line:
             if not self.cut and not opened.done():
                 opened.set_result(wire)
 
-        network.at(network.arrival(self.time_ns()), arrive)
+        network.at(network.arrival(self.now_ns()), arrive)
         wire = await opened
         if wire is None:
             raise NotSent("the venue takes no more connections")
@@ -200,7 +183,7 @@ class Wire:
         """Send a text frame."""
         if self._closed:
             raise Closed("the socket is closed")
-        self._up_ns = max(self._up_ns, self._network.arrival(self._line.time_ns()))
+        self._up_ns = max(self._up_ns, self._network.arrival(self._line.now_ns()))
         self._network.at(self._up_ns, self._deliver_up, text)
 
     async def receive(self) -> str:

@@ -17,7 +17,7 @@ from sim.faults.virtual import DeadlockError, VirtualLoop
 T = TypeVar("T")
 
 GRAVEYARD: list[object] = []
-"""Tasks of killed processes, which must never be closed: they outlive the interpreter itself."""
+"""What killed processes held, which must never be unwound: it outlives the interpreter itself."""
 
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(GRAVEYARD))
 
@@ -64,8 +64,9 @@ class Process:
         """
         loop.set_task_factory(self._task)
         done = loop.create_task(main)
+        done.add_done_callback(lambda _: loop.stop())
         try:
-            loop.run_until_complete(asyncio.wait([done]))
+            loop.run_forever()
         except Killed:
             GRAVEYARD.append((loop, asyncio.all_tasks(loop)))
             return None
@@ -93,7 +94,7 @@ class _Stepped(Coroutine[Any, Any, T]):
 
     def send(self, value: Any) -> Any:
         """Resume it."""
-        self._process.step()
+        self._step()
         return self._coro.send(value)
 
     def throw(
@@ -103,12 +104,19 @@ class _Stepped(Coroutine[Any, Any, T]):
         traceback: TracebackType | None = None,
     ) -> Any:
         """Resume it with an exception."""
-        self._process.step()
+        self._step()
         return self._coro.throw(kind if value is None else value)
 
     def close(self) -> None:
         """End it."""
         self._coro.close()
+
+    def _step(self) -> None:
+        try:
+            self._process.step()
+        except Killed:
+            GRAVEYARD.append(self)  # its task ends with this exception, and would let go of it
+            raise
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._coro.__await__()

@@ -9,30 +9,30 @@ more start has to clean up. Then the invariants are checked.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from portfolio_mm.rules import ticks
+from portfolio_mm.runtime import journal, recovery
 from portfolio_mm.runtime import loop as runtime
-from portfolio_mm.runtime import recovery
 from portfolio_mm.runtime.journal import JournalError
 from portfolio_mm.runtime.kill import Stop
 from portfolio_mm.types import NS, Universe
 from portfolio_mm.venues.base import VenueError
+from portfolio_mm.venues.hyperliquid.transport import Transport
 from portfolio_mm.venues.hyperliquid.venue import HyperliquidVenue
 from sim.account import Account
 from sim.faults import scene
+from sim.faults.grounds import Ground, SocketGround, VirtualGround
 from sim.faults.journal import MortalJournal
-from sim.faults.network import Line, Network
 from sim.faults.plan import Ending, Kind, Plan
-from sim.faults.process import Process
 from sim.faults.transport import FaultyTransport
-from sim.faults.virtual import DeadlockError, VirtualLoop
+from sim.faults.virtual import DeadlockError
 from sim.messages import MICRO
 from sim.orders import Ticket
-from sim.server.gateway import Gateway
 
 PAUSE_S = 3.0
 """Until a process that died is started again."""
@@ -48,8 +48,8 @@ STARTS = 6
 
 SKEW_S = 8.0
 LOSS_USD, LOSSES, AGAIN_S = 1.5 * scene.DAILY_LOSS_USD, 4, 20.0
-LIMIT_MULTIPLE, HASTE = 1.1, 0.05
-IP = "10.0.0.1"
+STRANGE_USD = 100.0
+LIMIT_MULTIPLE, HASTE, TRADES = 1.2, 0.05, 10
 
 
 class Life(NamedTuple):
@@ -66,20 +66,23 @@ class Life(NamedTuple):
 class Session:
     """A venue and the starts of an engine on it."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, *, sockets: bool = False) -> None:
         self.plan = plan
         self.folder = folder
         self.struck: Counter[str] = Counter()
         self.lives: list[Life] = []
         self.failures: list[str] = []
-        self.gateway = Gateway(scene.server(plan.seed, plan.account))
         seeds = np.random.SeedSequence([plan.seed, 0x5E55]).spawn(4)
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self.network = Network(self.gateway, self._rngs[0])
+        settings = scene.server(plan.seed, plan.account)
+        self.ground: Ground = (
+            SocketGround(settings) if sockets else VirtualGround(settings, self._rngs[0])
+        )
+        self.gateway = self.ground.gateway
         self.universe: Universe | None = None
         self.peak_use = np.zeros(0)
-        self._now_ns = scene.START_NS
-        self._end_ns = scene.START_NS + round(plan.seconds * NS)
+        self.start_ns = self.ground.now_ns
+        self.end_ns = self.start_ns + round(plan.seconds * NS)
         self._stop: Stop | None = None
         self._skew_ns = 0
         self._journal: MortalJournal | None = None
@@ -110,17 +113,23 @@ class Session:
             if life.how == "killed":
                 self.struck[Kind.KILL] += 1
             if life.how.startswith(("killed", "refused")):
-                self._pass(PAUSE_S)
-                if life.begun_ns > self._end_ns:
+                self.ground.wait(PAUSE_S)
+                if life.begun_ns > self.end_ns or self._was_ending():
                     plan = self._repaired()
                 continue
-            self._pass(LATE_S if self.struck[Kind.LATE_REQUEST] else QUIET_S)
-            if life.clean and not life.resting and life.ended_ns >= self._end_ns:
+            self.ground.wait(LATE_S if self.struck[Kind.LATE_REQUEST] else QUIET_S)
+            if life.clean and not life.resting and life.ended_ns >= self.end_ns:
                 return
             # Somebody looks at what was left behind and starts it once more, only to stop it.
             plan = self._repaired()
-            self._pass(max(0.0, (self._end_ns - self._now_ns) / NS))
+            self.ground.wait(max(0.0, (self.end_ns - self.ground.now_ns) / NS))
         self.failures.append(f"not at rest after {STARTS} starts")
+
+    def _was_ending(self) -> bool:
+        """Tell whether the end had been noticed: what set it off may be gone already."""
+        if not (self.folder / journal.NAME).is_file():
+            return False
+        return any(row.ts_ns >= self.end_ns for row in journal.read(self.folder, "kill"))
 
     def _repaired(self) -> Plan:
         """Put right what is broken around the engine, to stop it by hand, and return peace."""
@@ -131,16 +140,15 @@ class Session:
     # One start
 
     def _live(self, plan: Plan, kill_at: int | None) -> Life:
-        begun_ns = self._now_ns
-        horizon = max(self._end_ns, begun_ns) + round(PATIENCE_S * NS)
-        loop = VirtualLoop(begun_ns, self.network, horizon)
-        line = Line(self.network, IP, lambda: loop.now_ns, lambda: self._skew_ns)
-        transport = FaultyTransport(line, plan, scene.START_NS, self._rngs[1], self.struck)
-        process = Process(kill_at)
+        begun_ns = self.ground.now_ns
+        horizon_ns = max(self.end_ns, begun_ns) + round(PATIENCE_S * NS)
+        resumptions = 0
         how, clean = "killed", False
         resting: tuple[str, ...] = ()
         try:
-            outcome = process.run(loop, self._engine(transport))
+            outcome, resumptions = self.ground.live(
+                partial(self._engine, plan), kill_at, horizon_ns
+            )
         except VenueError as error:
             how, clean = f"refused: {error}", True
         except JournalError as error:
@@ -154,11 +162,8 @@ class Session:
         else:
             if outcome is not None:
                 how, resting, clean = outcome.stopped, outcome.resting, True
-        self._now_ns = loop.now_ns
-        if how == "killed":
-            line.kill()
         self._bury(how == "killed")
-        return Life(begun_ns, self._now_ns, process.resumptions, how, resting, clean)
+        return Life(begun_ns, self.ground.now_ns, resumptions, how, resting, clean)
 
     def _bury(self, killed: bool) -> None:
         """Leave of a killed process's journal what the disk has of it."""
@@ -166,9 +171,12 @@ class Session:
             self._journal.die(self._rngs[2])
         self._journal = None
 
-    async def _engine(self, transport: FaultyTransport) -> runtime.Outcome:
+    async def _engine(self, plan: Plan, network: Transport) -> runtime.Outcome:
         """Open the venue, recover, and quote until something stops it."""
         config = scene.CONFIG
+        transport = FaultyTransport(
+            network, plan, self.start_ns, self._rngs[1], self.struck, lambda: self._skew_ns
+        )
         venue = await HyperliquidVenue.open(
             scene.VENUE, config.assets, transport, scene.SIGNER, self._rngs[3]
         )
@@ -186,20 +194,16 @@ class Session:
                 config, venue, self._journal, start=start, stop=lambda now_ns: self._stop
             )
 
-    def _pass(self, seconds: float) -> None:
-        """Let time pass without an engine."""
-        self._now_ns += round(seconds * NS)
-        self.network.advance(self._now_ns)
-
     # What happens by itself
 
     def _plant_events(self) -> None:
-        at = self.network.at
+        at = self.gateway.state.world.at
         for time_s, post_only_s in self.plan.restarts:
-            at(scene.START_NS + round(time_s * NS), self._restart, post_only_s)
+            at(self.start_ns + round(time_s * NS), self._restart, post_only_s)
         if self.plan.disk_full_s is not None:
-            at(scene.START_NS + round(self.plan.disk_full_s * NS), self._fill_disk)
-        at(self._end_ns, self._end)
+            at(self.start_ns + round(self.plan.disk_full_s * NS), self._fill_disk)
+        at((self.start_ns + self.end_ns) // 2, self._rest_by_hand)
+        at(self.end_ns, self._end)
 
     def _restart(self, post_only_s: float) -> None:
         self.struck[Kind.RESTART] += 1
@@ -222,9 +226,20 @@ class Session:
             case Ending.SKEW:
                 self._skew_ns = round(SKEW_S * NS)
             case Ending.POSITION:
-                self._trade_by_hand()
+                self._trade_by_hand(TRADES)
             case Ending.SILENCE:
                 """The transport drops every frame from now on."""
+
+    def _rest_by_hand(self) -> None:
+        """Let somebody rest an order on the engine's account, which is not the engine's to keep."""
+        if self.plan.seed % 4 == 1:
+            exchange, markets = self.gateway.state.exchange, self.gateway.state.markets
+            asset = markets.universe.names.index(scene.ASSETS[0].name)
+            decimals = markets.universe.instruments[asset].sz_decimals
+            price = (1.0 - HASTE) * float(exchange.mark[asset])
+            lots = int(ticks.to_lots(STRANGE_USD / price, decimals))
+            ticket = Ticket(asset, 0, int(ticks.to_units(price, decimals, 1)), lots)
+            exchange.place(self.owner, ticket, self.gateway.now_ns)
 
     def _lose(self, times: int) -> None:
         """Take money away, and again for an engine that was not there to see it."""
@@ -232,27 +247,25 @@ class Session:
             place = "spot" if self.plan.account == "unified" else "xyz"
             self.account.credit(place, -round(LOSS_USD * MICRO))
             again_ns = self.gateway.now_ns + round(AGAIN_S * NS)
-            self.network.at(again_ns, self._lose, times - 1)
+            self.gateway.state.world.at(again_ns, self._lose, times - 1)
 
-    def _trade_by_hand(self) -> None:
-        """Let somebody trade on the engine's account, until it holds more than the engine may."""
-        if self._stop is not None:
+    def _trade_by_hand(self, times: int) -> None:
+        """Let somebody trade on the engine's account, to more than the engine may hold."""
+        if self._stop is not None or not times:
             return
         exchange, markets = self.gateway.state.exchange, self.gateway.state.markets
         asset = markets.universe.names.index(scene.ASSETS[0].name)
         decimals = markets.universe.instruments[asset].sz_decimals
         mark, held = float(exchange.mark[asset]), self.account.lots[asset]
         sign = -1 if held < 0 else 1
-        wanted = int(ticks.to_lots(LIMIT_MULTIPLE * scene.POSITION_USD / mark, decimals)) - abs(
-            held
-        )
-        ticket = Ticket(
-            asset=asset,
-            side=0 if sign > 0 else 1,
-            units=int(ticks.to_units(mark * (1.0 + sign * HASTE), decimals, sign)),
-            lots=wanted,
-            tif="Ioc",
-        )
-        outcome = exchange.place(self.owner, ticket, self.gateway.now_ns)
-        if outcome.filled_lots < wanted:
-            self.network.at(self.gateway.now_ns + NS, self._trade_by_hand)
+        target = int(ticks.to_lots(LIMIT_MULTIPLE * scene.POSITION_USD / mark, decimals))
+        if target > abs(held):
+            ticket = Ticket(
+                asset=asset,
+                side=0 if sign > 0 else 1,
+                units=int(ticks.to_units(mark * (1.0 + sign * HASTE), decimals, sign)),
+                lots=target - abs(held),
+                tif="Ioc",
+            )
+            exchange.place(self.owner, ticket, self.gateway.now_ns)
+        self.gateway.state.world.at(self.gateway.now_ns + NS, self._trade_by_hand, times - 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class FaultyTransport:
         Draws what hits whom.
     struck
         Counts of what did.
+    skew_ns
+        By how much this machine's clock is ahead.
     """
 
     def __init__(
@@ -56,17 +58,19 @@ class FaultyTransport:
         origin_ns: int,
         rng: np.random.Generator,
         struck: Counter[str],
+        skew_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._inner = inner
         self._plan = plan
         self._origin_ns = origin_ns
         self._rng = rng
         self._struck = struck
+        self._skew_ns = skew_ns
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now_ns(self) -> int:
         """Wall clock, ns UTC."""
-        return self._inner.now_ns()
+        return self._inner.now_ns() + self._skew_ns()
 
     async def post(self, path: str, body: bytes, timeout_s: float) -> Answer:
         """Post JSON and return the answer, unless the plan says otherwise."""
@@ -143,7 +147,7 @@ class FaultyTransport:
         task.add_done_callback(self._tasks.discard)
 
     def _elapsed_s(self) -> float:
-        return (self.now_ns() - self._origin_ns) / NS
+        return (self._inner.now_ns() - self._origin_ns) / NS
 
     def _spoil(self, kind: Kind, answer: Answer) -> Answer:
         half = answer.body[: len(answer.body) // 2]

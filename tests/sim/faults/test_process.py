@@ -43,7 +43,7 @@ def test_a_process_that_is_not_killed_ends() -> None:
     result, log, points = live(None)
     assert result == "done"
     assert log[-1] == "cleaned up"
-    assert points == 11
+    assert points == 9
 
 
 def test_a_killed_process_does_what_came_before_and_nothing_else() -> None:
