@@ -32,6 +32,11 @@ local: env  ## the server and the engine over real sockets, until Ctrl-C (HOURS=
 	sleep 5; kill -0 $$server 2>/dev/null || exit 1; trap "kill $$server" EXIT; \
 	$(BIN)/pmm quote configs/hip3_local.toml $(if $(HOURS),--hours $(HOURS))
 
+soak: env  ## thousands of seeded faults in process, then some over real sockets (SEEDS=5000)
+	$(BIN)/python -m sim.faults.campaign --seeds $(SEEDS) --jobs $$(nproc)
+	$(BIN)/python -m sim.faults.campaign --crash all --jobs $$(nproc)
+	$(BIN)/python -m sim.faults.campaign --sockets --seeds 40 --jobs $$((3 * $$(nproc)))
+
 test: env  ## the default test suite
 	$(BIN)/python -m pytest -n auto -m 'not slow'
 

@@ -30,7 +30,7 @@ from portfolio_mm.runtime.orders import OrderTracker
 from portfolio_mm.types import DAY_S, NS, Fill, Orders
 from portfolio_mm.venues.settings import Embedded
 from sim.embedded import EmbeddedVenue
-from sim.listing import build_universe
+from sim.market.listing import build_universe
 
 REQUESTS = 10_000.0
 NAMES = (

@@ -38,10 +38,10 @@ from portfolio_mm.venues.settings import (
     Recorded,
     Shadow,
 )
-from sim.recording import DataError
-from sim.replay import ReplayVenue
+from sim.recorded.recording import DataError
+from sim.recorded.replay import ReplayVenue
+from sim.recorded.tape import load as load_tape
 from sim.server.serve import serve
-from sim.tape import load as load_tape
 
 RUNS = Path("runs")
 

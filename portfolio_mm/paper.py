@@ -31,14 +31,15 @@ from portfolio_mm.venues.settings import (
     Shadow,
     Simulated,
 )
-from sim import recorder, shadow
 from sim.embedded import EmbeddedVenue
-from sim.listing import build_universe as listed_universe
-from sim.live_feed import public_universe
-from sim.recorded_listing import build_universe as recorded_universe
-from sim.shadow import ShadowStatistics
-from sim.tape import Tape
-from sim.tape import load as load_tape
+from sim.live import shadow
+from sim.live.feed import public_universe
+from sim.live.shadow import ShadowStatistics
+from sim.market.listing import build_universe as listed_universe
+from sim.recorded import recorder
+from sim.recorded.listing import build_universe as recorded_universe
+from sim.recorded.tape import Tape
+from sim.recorded.tape import load as load_tape
 
 
 class InputError(ValueError):

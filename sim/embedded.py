@@ -28,11 +28,11 @@ from portfolio_mm.types import (
     Universe,
 )
 from portfolio_mm.venues.settings import Embedded
-from sim.latency import MS, Stream
+from sim.exchange.messages import MICRO, Message, Print, told
+from sim.exchange.statistics import Statistics, observed
 from sim.local_view import BookMessage, LocalView
-from sim.messages import MICRO, Message, Print, told
-from sim.statistics import Statistics, observed
-from sim.world import HOUR_NS, World, next_hour
+from sim.market.latency import MS, Stream
+from sim.market.world import HOUR_NS, World, next_hour
 
 IP_WEIGHT = 1200.0
 """REST weight of one minute."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import Floats, MarketSnapshot, MarketStatus, Trades, Universe
-from sim.messages import Print
+from sim.exchange.messages import Print
 
 
 class BookMessage(NamedTuple):

@@ -33,10 +33,10 @@ from portfolio_mm.types import (
     Orders,
     QuoteSet,
 )
-from sim import refusals
 from sim.embedded import EmbeddedVenue
-from sim.listing import build_universe
-from sim.matching import NOBODY
+from sim.exchange import refusals
+from sim.exchange.matching import NOBODY
+from sim.market.listing import build_universe
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from sim.conformance.desk import Bench, Refused
-from sim.holdings import Mode
+from sim.exchange.holdings import Mode
 
 Target = Literal["embedded", "server", "testnet"]
 TARGETS: tuple[Target, ...] = ("embedded", "server", "testnet")

@@ -10,8 +10,6 @@ from hyperliquid.utils.signing import float_to_wire
 
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import NS
-from sim import terms, transfers
-from sim.account import Account
 from sim.conformance.card import Broken, Scene
 from sim.conformance.desk import (
     Answer,
@@ -26,13 +24,15 @@ from sim.conformance.desk import (
     Wish,
 )
 from sim.conformance.settings import simulated
-from sim.holdings import SPOT
-from sim.latency import MS
-from sim.listing import listed_universe
-from sim.messages import MICRO, Change, Message
-from sim.orders import Outcome, Ticket, Trigger
+from sim.exchange import terms, transfers
+from sim.exchange.account import Account
+from sim.exchange.holdings import SPOT
+from sim.exchange.messages import MICRO, Change, Message
+from sim.exchange.orders import Outcome, Ticket, Trigger
+from sim.market.latency import MS
+from sim.market.listing import listed_universe
+from sim.market.world import World
 from sim.server.trading import on_grid
-from sim.world import World
 
 PATIENCE_NS = 150 * NS
 STEP_NS = NS // 2

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from sim.conformance import settings
 from sim.conformance.card import Scene
 from sim.conformance.sdk import SdkBench
-from sim.latency import MS
+from sim.market.latency import MS
 from sim.server.app import Application
 from sim.server.gateway import Gateway
 

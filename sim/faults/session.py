@@ -24,15 +24,15 @@ from portfolio_mm.types import NS, Universe
 from portfolio_mm.venues.base import VenueError
 from portfolio_mm.venues.hyperliquid.transport import Transport
 from portfolio_mm.venues.hyperliquid.venue import HyperliquidVenue
-from sim.account import Account
+from sim.exchange.account import Account
+from sim.exchange.messages import MICRO
+from sim.exchange.orders import Ticket
 from sim.faults import scene
 from sim.faults.grounds import Ground, SocketGround, VirtualGround
 from sim.faults.journal import MortalJournal
 from sim.faults.plan import Ending, Kind, Plan
 from sim.faults.transport import FaultyTransport
 from sim.faults.virtual import DeadlockError
-from sim.messages import MICRO
-from sim.orders import Ticket
 
 PAUSE_S = 3.0
 """Until a process that died is started again."""

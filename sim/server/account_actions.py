@@ -6,9 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from sim import terms, transfers
-from sim.holdings import Mode
-from sim.messages import MICRO
+from sim.exchange import terms, transfers
+from sim.exchange.holdings import Mode
+from sim.exchange.messages import MICRO
 from sim.server import requests as r
 from sim.server import user_requests as u
 from sim.server.history import MS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from portfolio_mm.types import Instrument
-from sim.matching import Book
-from sim.messages import Print
+from sim.exchange.matching import Book
+from sim.exchange.messages import Print
 from sim.server import text
 from sim.server.history import MS, Candle, candle_end
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Any, Protocol
 
 from portfolio_mm.types import NS
-from sim.messages import Change, Message, Print
+from sim.exchange.messages import Change, Message, Print
 from sim.server import subscriptions as s
 from sim.server.book_shapes import trade
 from sim.server.frames import Frames, channel_of, frame

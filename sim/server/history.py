@@ -9,7 +9,7 @@ from functools import reduce
 from itertools import groupby
 from typing import NamedTuple
 
-from sim.messages import Print
+from sim.exchange.messages import Print
 
 MS = 1_000_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000

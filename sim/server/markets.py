@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from portfolio_mm.types import Universe
-from sim.listing import DEXES, LISTINGS, Listing, dex_table
+from sim.market.listing import DEXES, LISTINGS, Listing, dex_table
 from sim.server.static import SPOT_PAIRS
 
 FEE_SCALE_TIME = "2025-11-23T17:37:10.033211662"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from portfolio_mm.venues.settings import Server
-from sim import transfers
-from sim.account import Account
-from sim.exchange import Exchange
-from sim.holdings import Mode
-from sim.listing import DEXES
-from sim.matching import NOBODY
-from sim.messages import MICRO
+from sim.exchange import transfers
+from sim.exchange.account import Account
+from sim.exchange.exchange import Exchange
+from sim.exchange.holdings import Mode
+from sim.exchange.matching import NOBODY
+from sim.exchange.messages import MICRO
+from sim.market.listing import DEXES
 from sim.server.users import Users
 
 NO_ADDRESS = "0x" + "0" * 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.messages import Change, Execution, Ledger, Message, Payment
+from sim.exchange.messages import Change, Execution, Ledger, Message, Payment
 from sim.server import order_shapes
 from sim.server import subscriptions as s
 from sim.server.info import Info

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from portfolio_mm.types import Instrument
-from sim.messages import Change, Execution, Ledger, Payment
-from sim.orders import Record
+from sim.exchange.messages import Change, Execution, Ledger, Payment
+from sim.exchange.orders import Record
 from sim.server import text
 from sim.server.book_shapes import BUY, SELL, transaction
 from sim.server.history import MS

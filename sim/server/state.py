@@ -6,16 +6,16 @@ from typing import Any
 
 from portfolio_mm.rules import ticks
 from portfolio_mm.venues.settings import Server
-from sim.account import Account
-from sim.listing import listed_universe
-from sim.messages import MICRO
-from sim.prices import Settlement
+from sim.exchange.account import Account
+from sim.exchange.messages import MICRO
+from sim.exchange.prices import Settlement
+from sim.market.listing import listed_universe
+from sim.market.world import World
 from sim.server import text
 from sim.server.history import MS, History
 from sim.server.markets import Markets
 from sim.server.members import Members
 from sim.server.users import Users
-from sim.world import World
 
 IMPACT_USD = 6_000.0
 LARGE_IMPACT_USD = 20_000.0

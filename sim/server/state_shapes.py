@@ -12,8 +12,8 @@ import numpy as np
 
 from portfolio_mm.rules.margin import maintenance, portfolio_liquidation_prices
 from portfolio_mm.types import Floats
-from sim.account import Account
-from sim.messages import MICRO
+from sim.exchange.account import Account
+from sim.exchange.messages import MICRO
 from sim.server import text
 from sim.server.history import MS
 from sim.server.markets import Markets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portfolio_mm.rules import ticks
-from sim.messages import MICRO
+from sim.exchange.messages import MICRO
 
 PLACES = 10
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from portfolio_mm.rules import ticks
 from portfolio_mm.types import Instrument
-from sim.messages import Change
-from sim.orders import Outcome, Ticket, Trigger
+from sim.exchange.messages import Change
+from sim.exchange.orders import Outcome, Ticket, Trigger
 from sim.server import requests as r
 from sim.server import text
 from sim.server.state import State

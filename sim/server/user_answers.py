@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sim.account import Account
-from sim.messages import Execution
-from sim.orders import Record
+from sim.exchange.account import Account
+from sim.exchange.messages import Execution
+from sim.exchange.orders import Record
 from sim.server import order_shapes, state_shapes, static, text
 from sim.server import queries as q
 from sim.server import user_queries as uq

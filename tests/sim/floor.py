@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from portfolio_mm.types import NS
-from sim import transfers
-from sim.exchange import Exchange
-from sim.listing import LISTINGS, listed_universe
-from sim.matching import NOBODY
-from sim.messages import MICRO, Change, Execution, Payment
-from sim.orders import Outcome, Record, Ticket
+from sim.exchange import transfers
+from sim.exchange.exchange import Exchange
+from sim.exchange.matching import NOBODY
+from sim.exchange.messages import MICRO, Change, Execution, Payment
+from sim.exchange.orders import Outcome, Record, Ticket
+from sim.market.listing import LISTINGS, listed_universe
 
 NAMES = ("ETH", "xyz:TSLA", "xyz:HOOD", "para:AVGO")
 UNIVERSE = listed_universe(NAMES)

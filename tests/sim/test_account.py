@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from portfolio_mm.rules.ticks import from_units
 from portfolio_mm.types import NS
-from sim.account import Account
-from sim.listing import build_universe
-from sim.messages import MICRO
-from sim.orders import Record, Ticket
-from sim.requests import Requests
+from sim.exchange.account import Account
+from sim.exchange.messages import MICRO
+from sim.exchange.orders import Record, Ticket
+from sim.exchange.requests import Requests
+from sim.market.listing import build_universe
 
 NAMES = ("xyz:TSLA", "xyz:HOOD", "xyz:NVDA")
 UNIVERSE = build_universe(

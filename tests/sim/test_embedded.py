@@ -25,8 +25,8 @@ from portfolio_mm.types import (
 from portfolio_mm.venues.base import Venue
 from portfolio_mm.venues.settings import Embedded
 from sim.embedded import EmbeddedVenue
-from sim.latency import MS
-from sim.listing import DEFAULT_NAMES, build_universe
+from sim.market.latency import MS
+from sim.market.listing import DEFAULT_NAMES, build_universe
 
 SIGN = np.array([1, -1])
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from portfolio_mm.types import NS, Fill, FundingPayment, NewOrder, Orders, OrderUpdate
-from sim.exchange import Exchange
-from sim.listing import build_universe
-from sim.messages import MICRO, told
+from sim.exchange.exchange import Exchange
+from sim.exchange.messages import MICRO, told
+from sim.market.listing import build_universe
 
 NAMES = ("xyz:TSLA", "xyz:HOOD", "xyz:NVDA")
 UNIVERSE = build_universe(

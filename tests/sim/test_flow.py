@@ -8,9 +8,9 @@ import pytest
 
 from portfolio_mm.types import NS
 from portfolio_mm.venues.settings import Embedded, Regime
-from sim.flow import InformedTakers, Look, NoiseTakers, Taker
-from sim.listing import DEFAULT_NAMES, LISTINGS
-from sim.market import Market
+from sim.market.flow import InformedTakers, Look, NoiseTakers, Taker
+from sim.market.listing import DEFAULT_NAMES, LISTINGS
+from sim.market.market import Market
 
 LISTED = [LISTINGS[name] for name in DEFAULT_NAMES]
 CALM = Regime(minutes=5.0, volatility=1.0, drift=1.0, informed=1.0, activity=1.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.latency import MS, Stream
+from sim.market.latency import MS, Stream
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=50), st.floats(0, 100))

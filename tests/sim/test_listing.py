@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portfolio_mm.rules import ticks
-from sim.listing import (
+from sim.market.listing import (
     DEFAULT_NAMES,
     DEXES,
     FACTORS,

@@ -9,8 +9,8 @@ import numpy as np
 
 from portfolio_mm.types import NS
 from portfolio_mm.venues.settings import Embedded, Regime
-from sim.listing import DEFAULT_NAMES, LISTINGS
-from sim.market import STEP_NS, Market, Oracle
+from sim.market.listing import DEFAULT_NAMES, LISTINGS
+from sim.market.market import STEP_NS, Market, Oracle
 
 LISTED = [LISTINGS[name] for name in DEFAULT_NAMES]
 CALM = Regime(minutes=1.0, volatility=1.0, drift=1.0, informed=1.0, activity=1.0)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.matching import NOBODY, Book, Order
+from sim.exchange.matching import NOBODY, Book, Order
 
 
 def accept(_order: Order, _lots: int) -> bool:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.matching import Order
-from sim.queue_models import MODELS, Place, Power, QueueModel
-from sim.recorded_book import RecordedBook, Rows
+from sim.exchange.matching import Order
+from sim.recorded.book import RecordedBook, Rows
+from sim.recorded.queue_models import MODELS, Place, Power, QueueModel
 
 NAMES = tuple(MODELS)
 SZ_DECIMALS = 2

@@ -27,11 +27,11 @@ from portfolio_mm.types import (
 )
 from portfolio_mm.venues.base import Venue
 from portfolio_mm.venues.settings import Recorded
-from sim.messages import MICRO
-from sim.queue_models import MODELS
-from sim.recorded_listing import build_universe
-from sim.replay import ReplayVenue
-from sim.tape import Tape, instruments, load
+from sim.exchange.messages import MICRO
+from sim.recorded.listing import build_universe
+from sim.recorded.queue_models import MODELS
+from sim.recorded.replay import ReplayVenue
+from sim.recorded.tape import Tape, instruments, load
 
 SETTINGS = Recorded(
     seed=3,

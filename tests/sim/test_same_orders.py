@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portfolio_mm.types import Floats, Ints
-from sim.matching import Order
-from sim.queue_models import MODELS
-from sim.recorded_book import rows_of
-from sim.recorded_exchange import Rested
-from sim.recorded_listing import build_universe
-from sim.recorded_markets import NEVER, RecordedMarkets
-from sim.same_orders import lots_filled, same_orders
-from sim.tape import BOOK, PRINT, TOUCH, Books, Prints, Tape
+from sim.exchange.matching import Order
+from sim.recorded.book import rows_of
+from sim.recorded.exchange import Rested
+from sim.recorded.listing import build_universe
+from sim.recorded.markets import NEVER, RecordedMarkets
+from sim.recorded.queue_models import MODELS
+from sim.recorded.same_orders import lots_filled, same_orders
+from sim.recorded.tape import BOOK, PRINT, TOUCH, Books, Prints, Tape
 
 NAMES = ("BTC", "ETH")
 DEPTH = 3

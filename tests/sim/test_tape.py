@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from portfolio_mm.types import NS
-from sim.recorded_book import Display, rows_of
-from sim.recorded_listing import build_universe, decimals_of, sz_decimals_of
-from sim.recording import DataError
-from sim.tape import BOOK, FEED_NS, PRINT, TOUCH, _stepping_out, instruments, load
+from sim.recorded.book import Display, rows_of
+from sim.recorded.listing import build_universe, decimals_of, sz_decimals_of
+from sim.recorded.recording import DataError
+from sim.recorded.tape import BOOK, FEED_NS, PRINT, TOUCH, _stepping_out, instruments, load
 
 BIDS, ASKS = [(100.0, 1.0), (99.0, 2.0)], [(101.0, 1.5), (102.0, 2.5)]
 

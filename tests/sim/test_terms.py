@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from portfolio_mm.types import NS
-from sim import schedule, terms, transfers
-from sim.account import Account
-from sim.messages import MICRO
+from sim.exchange import schedule, terms, transfers
+from sim.exchange.account import Account
+from sim.exchange.messages import MICRO
 from tests.sim.floor import AVGO, ETH, HOOD, TSLA, UNIVERSE, Floor
 
 CROSS = "Cross margin is not allowed for this asset."

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portfolio_mm.types import NS
-from sim import terms, transfers
-from sim.exchange import Exchange
-from sim.messages import MICRO, Execution, Ledger
-from sim.orders import Outcome, Ticket, Trigger
+from sim.exchange import terms, transfers
+from sim.exchange.exchange import Exchange
+from sim.exchange.messages import MICRO, Execution, Ledger
+from sim.exchange.orders import Outcome, Ticket, Trigger
 from tests.sim.floor import (
     AVGO,
     BUY,

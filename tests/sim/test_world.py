@@ -8,11 +8,11 @@ import numpy as np
 
 from portfolio_mm.types import NS
 from portfolio_mm.venues.settings import Server
-from sim import transfers
-from sim.listing import listed_universe
-from sim.messages import MICRO, Change, Execution
-from sim.orders import Ticket
-from sim.world import World
+from sim.exchange import transfers
+from sim.exchange.messages import MICRO, Change, Execution
+from sim.exchange.orders import Ticket
+from sim.market.listing import listed_universe
+from sim.market.world import World
 
 NAMES = ("BTC", "xyz:TSLA", "para:SMCI")
 

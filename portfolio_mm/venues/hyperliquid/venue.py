@@ -44,7 +44,7 @@ from portfolio_mm.venues.hyperliquid.opening import Survey, set_leverage, survey
 from portfolio_mm.venues.hyperliquid.signer import Signer
 from portfolio_mm.venues.hyperliquid.transport import Lost, NotSent, Transport
 from portfolio_mm.venues.hyperliquid.wire_account import RestingOrder, UserFill
-from portfolio_mm.venues.hyperliquid.words import LIVE, Words
+from portfolio_mm.venues.hyperliquid.words import LIVE, NEVER, Words
 from portfolio_mm.venues.settings import Hyperliquid
 
 HOUR_NS = 3600 * NS
@@ -338,9 +338,7 @@ class HyperliquidVenue:
         left_ns = self._opened_ns if sent_ns is None else sent_ns
         if asked_ns - left_ns > round((EXPIRY_S + SETTLED_S) * NS):
             self._inbox.tell(
-                OrderUpdate(
-                    time_ns=asked_ns, cloid=name, status="rejected", reason="never arrived"
-                ),
+                OrderUpdate(time_ns=asked_ns, cloid=name, status="rejected", reason=NEVER),
                 True,
             )
 

@@ -14,6 +14,10 @@ from portfolio_mm.types import UNKNOWN, Fill, NewOrder, OpenOrder, OrderUpdate, 
 LIVE = frozenset({"open", "triggered", "waiting", UNKNOWN})
 """Words after which an order may still rest; any other is its end."""
 
+NEVER = "never arrived"
+"""Why an order ended that the venue does not know. It is our conclusion, and a clock that jumped
+makes it a wrong one: where the venue shows the order after all, the venue is right."""
+
 REMEMBERED = 20_000
 """Orders that ended and are still recognised."""
 
@@ -39,7 +43,7 @@ class Words:
     def __init__(self, universe: Universe) -> None:
         self._decimals = [i.sz_decimals for i in universe.instruments]
         self._live: dict[str, _Order] = {}
-        self._ended: dict[str, None] = {}
+        self._ended: dict[str, str] = {}  # why, where the venue or we said so
 
     @property
     def assets(self) -> dict[str, int]:
@@ -69,7 +73,9 @@ class Words:
         """Take the venue's list: what remains of our orders, and orders we did not know."""
         for row in orders:
             name = row.cloid or str(row.oid)
-            if name in self._ended:
+            if self._ended.get(name) == NEVER:
+                del self._ended[name]
+            elif name in self._ended:
                 continue
             order = self._live.setdefault(
                 name, _Order(row.asset, row.side, row.units, row.lots, row.time_ns)
@@ -98,7 +104,7 @@ class Words:
                 order.oid = update.oid or order.oid
             return update
         self._live.pop(update.cloid, None)
-        self._ended[update.cloid] = None
+        self._ended[update.cloid] = update.reason
         while len(self._ended) > REMEMBERED:
             del self._ended[next(iter(self._ended))]
         return update

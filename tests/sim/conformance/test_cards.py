@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from sim import checks, schedule
-from sim.account import Account
-from sim.clearing import Clearing
 from sim.conformance import __main__ as command
 from sim.conformance.card import TARGETS, Broken, Card, Need, Scene, card
 from sim.conformance.desk import Refused
 from sim.conformance.page import page
 from sim.conformance.run import CARDS, KEYS, LACKS, due, run
-from sim.exchange import Exchange
-from sim.matching import Book
-from sim.requests import Requests
+from sim.exchange import checks, schedule
+from sim.exchange.account import Account
+from sim.exchange.clearing import Clearing
+from sim.exchange.exchange import Exchange
+from sim.exchange.matching import Book
+from sim.exchange.requests import Requests
 
 ROOT = Path(__file__).parents[3]
 

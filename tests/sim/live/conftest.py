@@ -18,8 +18,8 @@ from portfolio_mm.venues.hyperliquid.transport import Answer
 from portfolio_mm.venues.settings import Server
 from sim.faults import virtual
 from sim.faults.network import Line, Network
+from sim.recorded.tape import BOOK, PRINT, Books, Tape
 from sim.server.gateway import Gateway
-from sim.tape import BOOK, PRINT, Books, Tape
 
 NAMES = ("BTC", "xyz:NVDA")
 START = datetime(2026, 1, 5, 14, 59, tzinfo=UTC)

@@ -13,8 +13,7 @@ import pytest
 from portfolio_mm.types import NS
 from portfolio_mm.venues.hyperliquid.frames import frame
 from portfolio_mm.venues.hyperliquid.markets import MarketError
-from sim.recorder import FLUSH_S, REMEMBERED, Rows, record
-from sim.recording_files import (
+from sim.recorded.files import (
     BEST,
     CONTEXTS,
     GAPS,
@@ -26,7 +25,8 @@ from sim.recording_files import (
     HourlyWriter,
     files,
 )
-from sim.tape import load
+from sim.recorded.recorder import FLUSH_S, REMEMBERED, Rows, record
+from sim.recorded.tape import load
 
 HOUR = 1_800_000 * 1000 * NS // HOUR_NS * HOUR_NS
 """Some full hour."""

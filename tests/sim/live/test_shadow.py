@@ -23,14 +23,15 @@ from portfolio_mm.types import NS, Events, Fill, MarketSnapshot, NewOrder, Order
 from portfolio_mm.venues.base import Venue, VenueError
 from portfolio_mm.venues.hyperliquid import events
 from portfolio_mm.venues.settings import Recorded, Shadow
-from sim import recording_files, shadow
-from sim.live_exchange import LiveExchange, LiveMarkets
-from sim.live_tape import LiveTape
-from sim.queue_models import MODELS
-from sim.recorder import record
-from sim.replay import ReplayVenue
-from sim.shadow import ShadowStatistics
-from sim.tape import BOOK, PRINT, TOUCH, Tape, load
+from sim.live import shadow
+from sim.live.exchange import LiveExchange, LiveMarkets
+from sim.live.shadow import ShadowStatistics
+from sim.live.tape import LiveTape
+from sim.recorded import files as recording_files
+from sim.recorded.queue_models import MODELS
+from sim.recorded.recorder import record
+from sim.recorded.replay import ReplayVenue
+from sim.recorded.tape import BOOK, PRINT, TOUCH, Tape, load
 
 SETTINGS = Shadow(
     network="local",

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sim.account import Account
+from sim.exchange.account import Account
 from sim.server import info, requests, subscriptions
 from sim.server.gateway import Gateway
 from sim.server.signatures import l1_digest

@@ -9,7 +9,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from hyperliquid.utils import signing
 
-from sim.messages import MICRO
+from sim.exchange.messages import MICRO
 from sim.server.gateway import BODY_LIMIT, Gateway
 from tests.sim.server.conftest import (
     BID,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portfolio_mm.types import NS
-from sim.matching import NOBODY
-from sim.messages import Print
+from sim.exchange.matching import NOBODY
+from sim.exchange.messages import Print
 from sim.server import text
 from sim.server.history import MS, Candle, History, candle_end, candle_start
 from sim.server.limits import Bucket, Peer

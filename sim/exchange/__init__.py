@@ -1,0 +1,1 @@
+"""The simulated exchange: accounts, orders, matching, margin, prices, funding, liquidation."""

@@ -1,0 +1,1 @@
+"""Live market data with a simulated account: shadow trading."""

@@ -1,0 +1,1 @@
+"""Simulated markets and those who trade them."""
