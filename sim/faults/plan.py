@@ -158,7 +158,7 @@ def draw(seed: int, seconds: float = 60.0) -> Plan:
     )
 
 
-ENDING_SHARES = (0.6, 0.12, 0.05, 0.11, 0.12)
+ENDING_SHARES = (0.6, 0.1, 0.1, 0.1, 0.1)
 
 
 def _window(rng: np.random.Generator, seconds: float, mean_s: float) -> tuple[float, float]:

@@ -16,10 +16,10 @@ START_NS = int(START.timestamp()) * NS
 SIGNER = Signer("01" * 32, mainnet=False)
 """A key that everybody knows: its money is simulated."""
 
-DATA_LOSS_S = 20.0
+DATA_LOSS_S = 25.0
 DAILY_LOSS_USD = 2_000.0
 POSITION_USD = 25_000.0
-CANCEL_S, FLATTEN_S = 25.0, 12.0
+CANCEL_S, FLATTEN_S = 35.0, 30.0
 FAUCET_USD = 20_000.0
 
 ASSETS = (
